@@ -1,0 +1,31 @@
+//! Names that the host puts on objects and that users may put on resources: the host's vocabulary in a cluster.
+
+/// Field manager of everything that the host writes.
+pub const FIELD_MANAGER: &str = "windlass";
+/// Finalizer on resources: teardown is a decision, and needs the resource until it is done.
+pub const FINALIZER: &str = "windlass.dev/teardown";
+
+/// Label on children: always `windlass`.
+pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// Value of [`LABEL_MANAGED_BY`].
+pub const MANAGED_BY: &str = "windlass";
+/// Label on children: uid of the resource that they belong to.
+pub const LABEL_OWNER: &str = "windlass.dev/owner-uid";
+/// Label on children: name of the plugin that asked for them.
+pub const LABEL_PLUGIN: &str = "windlass.dev/plugin";
+/// Annotation on children: id of their item. (Ids hold characters that labels may not.)
+pub const ANNOTATION_ITEM: &str = "windlass.dev/item";
+/// Annotation on generated Secrets: generation of the values.
+pub const ANNOTATION_SECRET_GENERATION: &str = "windlass.dev/secret-generation";
+
+/// Annotation on resources, by the host: what exists on their behalf, in order of creation.
+pub const ANNOTATION_INVENTORY: &str = "windlass.dev/inventory";
+/// Annotation on resources, by users: `true` stops all side effects.
+pub const ANNOTATION_PAUSED: &str = "windlass.dev/paused";
+/// Annotation on resources, by users: item ids, comma-separated, or `*`, that may be deleted although they are
+/// protected or beyond the blast-radius budget.
+pub const ANNOTATION_ALLOW_DELETE: &str = "windlass.dev/allow-delete";
+/// Annotation on resources, by users: item ids, comma-separated, or `*`, whose existing foreign object may be taken over.
+pub const ANNOTATION_ADOPT: &str = "windlass.dev/adopt";
+/// Annotation on resources, by users: `true` lets a deleted resource go without teardown; what is left is listed in an event.
+pub const ANNOTATION_ABANDON: &str = "windlass.dev/abandon";
