@@ -2,17 +2,30 @@
 //!
 //! The types mirror `wit/v1`, so that one adapter per contract version maps to one internal model.
 
+pub mod check;
 pub mod decision;
 pub mod description;
+pub mod digest;
+pub mod facts;
 pub mod fault;
 pub mod grant;
+pub mod inventory;
 pub mod kind;
 pub mod names;
+pub mod outcome;
+pub mod plan;
+pub mod ready;
+pub mod scope;
 pub mod snapshot;
+pub mod text;
 
+pub use check::{CheckLimits, Refusal};
 pub use decision::{Body, Condition, Decision, Item, ItemId, Truth};
 pub use description::Description;
+pub use facts::Facts;
 pub use fault::{Fault, FieldError};
 pub use grant::Grants;
+pub use inventory::Inventory;
 pub use kind::{Kind, ObjectKey};
+pub use plan::{Checked, Plan, Proposed};
 pub use snapshot::{Observation, ObservedItem, Snapshot};

@@ -15,6 +15,9 @@ pub const LABEL_OWNER: &str = "windlass.dev/owner-uid";
 pub const LABEL_PLUGIN: &str = "windlass.dev/plugin";
 /// Annotation on children: id of their item. (Ids hold characters that labels may not.)
 pub const ANNOTATION_ITEM: &str = "windlass.dev/item";
+/// Annotation on children: digest of the object as it was desired when it was applied last. It tells a new process what
+/// the last one wanted, so that a field that is no longer desired is found although a live object may have more fields.
+pub const ANNOTATION_DESIRED: &str = "windlass.dev/desired-digest";
 /// Annotation on generated Secrets: generation of the values.
 pub const ANNOTATION_SECRET_GENERATION: &str = "windlass.dev/secret-generation";
 

@@ -1,0 +1,83 @@
+//! What exists on behalf of a resource, in the order of creation. It is written on the resource before anything is
+//! created, so that a teardown ends even when the plugin is gone. In and out: the annotation's text.
+
+use crate::decision::{ItemId, RemovalPolicy};
+use crate::kind::ObjectKey;
+
+/// What exists on behalf of a resource, or is about to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inventory {
+    /// Each thing, in order of creation.
+    pub entries: Vec<Entry>,
+}
+
+/// One thing that exists, or is about to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The item that it is for.
+    pub id: ItemId,
+    /// What it is.
+    pub target: Target,
+    /// Items that it came after: they are deleted later.
+    pub after: Vec<ItemId>,
+    /// What happens when it is no longer desired.
+    pub removal: RemovalPolicy,
+}
+
+/// Where a thing is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Target {
+    /// A Kubernetes object that the plugin describes.
+    Object(ObjectKey),
+    /// A Secret whose values the host made.
+    Secret(ObjectKey),
+    /// Something of another backend.
+    External {
+        /// Which backend.
+        backend: Backend,
+        /// `host:port`, an ARM resource id, or a vault's address and the secret's name.
+        name: String,
+        /// The version of the API, where the backend has versions; else empty.
+        api_version: String,
+    },
+}
+
+/// A backend besides Kubernetes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Backend {
+    /// MySQL servers.
+    Mysql,
+    /// Azure Resource Manager.
+    Azure,
+    /// Azure Key Vault.
+    Vault,
+}
+
+/// Why an inventory cannot be read. Nothing is deleted then.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InventoryError {
+    /// It is not what the host writes.
+    #[error(
+        "annotation windlass.dev/inventory is damaged ({0}): restore it, or remove it to let the host find what the resource owns by labels and owner references"
+    )]
+    Damaged(String),
+    /// A newer host wrote it.
+    #[error(
+        "annotation windlass.dev/inventory has version {0}, and this host reads up to version 1: run the newer host again"
+    )]
+    Newer(u64),
+}
+
+impl Inventory {
+    /// Reads the annotation. Unknown fields are left out; anything else that is not understood is an error.
+    pub fn read(text: &str) -> Result<Self, InventoryError> {
+        crate::inventory::codec::read(text)
+    }
+
+    /// The annotation's text. Equal inventories have equal texts.
+    pub fn write(&self) -> String {
+        crate::inventory::codec::write(self)
+    }
+}
+
+mod codec;
