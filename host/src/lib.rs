@@ -1,1 +1,9 @@
-//! windlass.
+//! Windlass, the host: Kubernetes events come in, and what plugins decided is in the cluster when it is done.
+//!
+//! One pass over one resource goes `watch -> observe -> decide -> check -> act -> report`; each verb has its file and
+//! folder here, but for `check`, which is pure and lives in the `model` crate. [`driver`] turns the wheel.
+
+pub mod clock;
+pub mod driver;
+pub mod entropy;
+pub mod watch;
