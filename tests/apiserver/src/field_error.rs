@@ -18,69 +18,37 @@ pub struct FieldError {
 impl FieldError {
     /// The value has a shape that the field allows, but not this value: `Invalid value: <value>: <detail>`.
     pub fn invalid(field: impl Into<String>, value: &Value, detail: impl fmt::Display) -> Self {
-        Self::new(
-            "FieldValueInvalid",
-            field,
-            format!("Invalid value: {}: {detail}", render(value)),
-        )
+        Self::new("FieldValueInvalid", field, format!("Invalid value: {}: {detail}", render(value)))
     }
 
     /// As [`FieldError::invalid`], for errors that show no value: `Invalid value: <detail>` (CEL rules).
     pub fn invalid_without_value(field: impl Into<String>, detail: impl fmt::Display) -> Self {
-        Self::new(
-            "FieldValueInvalid",
-            field,
-            format!("Invalid value: {detail}"),
-        )
+        Self::new("FieldValueInvalid", field, format!("Invalid value: {detail}"))
     }
 
     /// The value has the wrong type: `Invalid value: <value>: <detail>` with its own reason.
-    pub fn type_invalid(
-        field: impl Into<String>,
-        value: &Value,
-        detail: impl fmt::Display,
-    ) -> Self {
-        Self::new(
-            "FieldValueTypeInvalid",
-            field,
-            format!("Invalid value: {}: {detail}", render(value)),
-        )
+    pub fn type_invalid(field: impl Into<String>, value: &Value, detail: impl fmt::Display) -> Self {
+        Self::new("FieldValueTypeInvalid", field, format!("Invalid value: {}: {detail}", render(value)))
     }
 
     /// The field is absent or empty: `Required value` or `Required value: <detail>`.
     pub fn required(field: impl Into<String>, detail: impl fmt::Display) -> Self {
-        Self::new(
-            "FieldValueRequired",
-            field,
-            with_detail("Required value", &detail.to_string()),
-        )
+        Self::new("FieldValueRequired", field, with_detail("Required value", &detail.to_string()))
     }
 
     /// The field may not be set or changed here: `Forbidden: <detail>`.
     pub fn forbidden(field: impl Into<String>, detail: impl fmt::Display) -> Self {
-        Self::new(
-            "FieldValueForbidden",
-            field,
-            with_detail("Forbidden", &detail.to_string()),
-        )
+        Self::new("FieldValueForbidden", field, with_detail("Forbidden", &detail.to_string()))
     }
 
     /// The value occurs twice: `Duplicate value: <value>`.
     pub fn duplicate(field: impl Into<String>, value: &Value) -> Self {
-        Self::new(
-            "FieldValueDuplicate",
-            field,
-            format!("Duplicate value: {}", render(value)),
-        )
+        Self::new("FieldValueDuplicate", field, format!("Duplicate value: {}", render(value)))
     }
 
     /// What the value names does not exist: `Not found: <value>`.
     pub fn not_found(field: impl Into<String>, value: &Value) -> Self {
-        Self::new(
-            "FieldValueNotFound",
-            field,
-            format!("Not found: {}", render(value)),
-        )
+        Self::new("FieldValueNotFound", field, format!("Not found: {}", render(value)))
     }
 
     /// The value is outside of an enumeration. `supported` is shown in the order given; callers sort it where a real
@@ -90,11 +58,7 @@ impl FieldError {
         let message = if list.is_empty() {
             format!("Unsupported value: {}", render(value))
         } else {
-            format!(
-                "Unsupported value: {}: supported values: {}",
-                render(value),
-                list.join(", ")
-            )
+            format!("Unsupported value: {}: supported values: {}", render(value), list.join(", "))
         };
         Self::new("FieldValueNotSupported", field, message)
     }
@@ -102,30 +66,18 @@ impl FieldError {
     /// The text is longer than `max` bytes.
     pub fn too_long(field: impl Into<String>, max: usize) -> Self {
         let unit = if max == 1 { "byte" } else { "bytes" };
-        Self::new(
-            "FieldValueTooLong",
-            field,
-            format!("Too long: may not be more than {max} {unit}"),
-        )
+        Self::new("FieldValueTooLong", field, format!("Too long: may not be more than {max} {unit}"))
     }
 
     /// The list or map has `actual` items where `max` are allowed.
     pub fn too_many(field: impl Into<String>, actual: usize, max: usize) -> Self {
         let unit = if max == 1 { "item" } else { "items" };
-        Self::new(
-            "FieldValueTooMany",
-            field,
-            format!("Too many: {actual}: must have at most {max} {unit}"),
-        )
+        Self::new("FieldValueTooMany", field, format!("Too many: {actual}: must have at most {max} {unit}"))
     }
 
     /// A complaint with its own reason and complete message.
     pub fn new(reason: &'static str, field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            reason,
-            field: field.into(),
-            message: message.into(),
-        }
+        Self { reason, field: field.into(), message: message.into() }
     }
 
     /// The same complaint with `prefix` before its path (`prefix` + `.` + field, or no dot before `[`).
@@ -175,11 +127,7 @@ pub fn render(value: &Value) -> String {
 }
 
 fn with_detail(head: &str, detail: &str) -> String {
-    if detail.is_empty() {
-        head.to_owned()
-    } else {
-        format!("{head}: {detail}")
-    }
+    if detail.is_empty() { head.to_owned() } else { format!("{head}: {detail}") }
 }
 
 /// Text in double quotes with escapes as Go's `%q` writes them.

@@ -4,6 +4,7 @@
 //! Start one with [`Server::start`], talk to it with any Kubernetes client, make it misbehave through [`Faults`], and
 //! ask what was stored through [`Store`].
 
+pub mod builtin;
 pub mod field_error;
 pub mod resource;
 pub mod schema;

@@ -80,29 +80,17 @@ pub struct ScalePaths {
 impl Resource {
     /// `group/version`, or the version alone for the core group.
     pub fn api_version(&self) -> String {
-        if self.group.is_empty() {
-            self.version.clone()
-        } else {
-            format!("{}/{}", self.group, self.version)
-        }
+        if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
     }
 
     /// `plural.group`, or the plural name alone for the core group, as error messages name a resource.
     pub fn qualified(&self) -> String {
-        if self.group.is_empty() {
-            self.plural.clone()
-        } else {
-            format!("{}.{}", self.plural, self.group)
-        }
+        if self.group.is_empty() { self.plural.clone() } else { format!("{}.{}", self.plural, self.group) }
     }
 
     /// `Kind.group`, or the kind alone for the core group, as validation errors name a kind.
     pub fn qualified_kind(&self) -> String {
-        if self.group.is_empty() {
-            self.kind.clone()
-        } else {
-            format!("{}.{}", self.kind, self.group)
-        }
+        if self.group.is_empty() { self.kind.clone() } else { format!("{}.{}", self.kind, self.group) }
     }
 }
 
@@ -161,12 +149,7 @@ pub trait Strategy: Send + Sync {
     }
 
     /// Complaints about an update; metadata is checked by the core.
-    fn validate_update(
-        &self,
-        new: &Value,
-        old: &Value,
-        subresource: Option<&str>,
-    ) -> Vec<FieldError> {
+    fn validate_update(&self, new: &Value, old: &Value, subresource: Option<&str>) -> Vec<FieldError> {
         let _ = (new, old, subresource);
         Vec::new()
     }
@@ -210,9 +193,8 @@ pub mod names {
         LazyLock::new(|| regex::Regex::new("^[a-z0-9]([-a-z0-9]*[a-z0-9])?$").ok());
     static LABEL_1035: LazyLock<Option<regex::Regex>> =
         LazyLock::new(|| regex::Regex::new("^[a-z]([-a-z0-9]*[a-z0-9])?$").ok());
-    static SUBDOMAIN: LazyLock<Option<regex::Regex>> = LazyLock::new(|| {
-        regex::Regex::new(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$").ok()
-    });
+    static SUBDOMAIN: LazyLock<Option<regex::Regex>> =
+        LazyLock::new(|| regex::Regex::new(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$").ok());
     static QUALIFIED: LazyLock<Option<regex::Regex>> =
         LazyLock::new(|| regex::Regex::new("^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$").ok());
     static LABEL_VALUE: LazyLock<Option<regex::Regex>> =
@@ -249,10 +231,7 @@ pub mod names {
         if name == "." || name == ".." {
             return Some(format!("may not be '{name}'"));
         }
-        ["/", "%"]
-            .iter()
-            .find(|bad| name.contains(**bad))
-            .map(|bad| format!("may not contain '{bad}'"))
+        ["/", "%"].iter().find(|bad| name.contains(**bad)).map(|bad| format!("may not contain '{bad}'"))
     }
 
     /// Key of a label or annotation: optional DNS prefix, `/`, name part. Several complaints are possible.
