@@ -1,0 +1,194 @@
+//! The engine: components in, plugins out. One for a process.
+
+use super::{
+    answer::Answer,
+    compile::{Compiler, artifact::OwnCode, cache::Cache},
+    config,
+    error::{EngineError, LoadError},
+    inspect::{self, Contract},
+    limits::Limits,
+    logs::{LogSink, Traced},
+    plugin::{Digest, Plugin},
+    text,
+    threads::Threads,
+    ticker::Ticker,
+    v1,
+};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+use wasmtime::component::{Component, Linker};
+
+mod description;
+
+/// How an engine is laid out.
+#[derive(Clone)]
+pub struct EngineOptions {
+    /// Threads that run calls. One plugin gets at most all but one of them.
+    pub threads: usize,
+    /// Instances that room is reserved for. Fewer than `threads` are made `threads`.
+    pub slots: usize,
+    /// Folder for compiled plugins; none: compiled again at each start.
+    pub cache_dir: Option<PathBuf>,
+    /// Where components are compiled.
+    pub compiler: Compiler,
+    /// Bytes of stack that a call may use. The same for all plugins, because it is compiled in.
+    pub stack: usize,
+    /// Where log lines of plugins go.
+    pub logs: Arc<dyn LogSink>,
+}
+
+impl EngineOptions {
+    /// For production: a thread for each processor and one more, compiled in a child process.
+    pub fn new(compiler: Compiler) -> Self {
+        let processors = std::thread::available_parallelism().map_or(2, usize::from);
+        EngineOptions {
+            threads: processors + 1,
+            slots: processors + 1,
+            cache_dir: None,
+            compiler,
+            stack: 512 << 10,
+            logs: Arc::new(Traced),
+        }
+    }
+}
+
+/// Compiles, checks and runs plugins. Cheap to clone; the threads end with the last clone and the last plugin.
+#[derive(Clone)]
+pub struct Engine {
+    pub(super) shared: Arc<Shared>,
+}
+
+/// What all plugins of an engine share.
+pub(super) struct Shared {
+    pub(super) wasm: wasmtime::Engine,
+    pub(super) threads: Threads,
+    pub(super) ticker: Ticker,
+    pub(super) logs: Arc<dyn LogSink>,
+    pub(super) stack: usize,
+    linker: Linker<super::call::Guest>,
+    cache: Option<Cache>,
+    compiler: Compiler,
+    owners: AtomicU64,
+}
+
+impl Engine {
+    /// Starts the threads and reserves the room for instances. Where the address space is too small for that, instances
+    /// are made one by one, which costs some microseconds for each call and nothing else.
+    pub fn new(options: EngineOptions) -> Result<Self, EngineError> {
+        let EngineOptions { threads, slots, cache_dir, compiler, stack, logs } = options;
+        let threads = threads.max(1);
+        let slots = u32::try_from(slots.max(threads)).unwrap_or(u32::MAX).min(1_024);
+        let sandbox = |error: wasmtime::Error| EngineError::Sandbox(format!("{error:#}"));
+        let wasm = match wasmtime::Engine::new(&config::pooled(stack, slots)) {
+            Ok(engine) => engine,
+            Err(error) => {
+                tracing::warn!(%error, "no room for a pool of instances; plugins run a little slower");
+                wasmtime::Engine::new(&config::config(stack)).map_err(sandbox)?
+            }
+        };
+        let shared = Shared {
+            linker: v1::linker(&wasm).map_err(sandbox)?,
+            ticker: Ticker::start(&wasm).map_err(EngineError::Threads)?,
+            threads: Threads::start(threads, stack).map_err(EngineError::Threads)?,
+            cache: cache_dir.map(|folder| Cache::open(&folder, &wasm)).transpose()?,
+            logs,
+            stack,
+            compiler,
+            owners: AtomicU64::new(0),
+            wasm,
+        };
+        Ok(Engine { shared: Arc::new(shared) })
+    }
+
+    /// Makes a plugin of a component: inspects, compiles, links, and asks it to describe itself. `name` is the operator's
+    /// name for it, in logs.
+    pub async fn load(&self, name: &str, bytes: Vec<u8>, limits: Limits) -> Result<Plugin, LoadError> {
+        if let Some((field, most)) = limits.out_of_range() {
+            return Err(LoadError::LimitTooHigh { field, most });
+        }
+        if bytes.len() > limits.component_size {
+            return Err(LoadError::TooLarge { size: bytes.len(), limit: limits.component_size });
+        }
+        let inspected = tokio::task::spawn_blocking(move || {
+            let contract = inspect::inspect(&bytes)?;
+            Ok((contract, Digest::of(&bytes), bytes))
+        });
+        let (contract, digest, bytes) = inspected
+            .await
+            .map_err(|error| LoadError::Malformed { message: format!("the parser failed: {error}"), offset: 0 })??;
+        let component = self.component(&digest, bytes).await?;
+        check_start(&component, &limits)?;
+        let wrong_type = |error: wasmtime::Error| LoadError::WrongType {
+            message: text::clean(&format!("{error:#}"), text::MESSAGE),
+        };
+        let linked = match contract {
+            Contract::V1 => v1::Linked::new(&self.shared.linker, &component).map_err(wrong_type)?,
+        };
+        let owner = self.shared.owners.fetch_add(1, Ordering::Relaxed);
+        let plugin = Plugin::new(self.shared.clone(), owner, name.into(), digest, linked, limits);
+        let (description, _) = plugin
+            .call(move |linked, store, answer: &Answer| linked.describe(store, answer))
+            .await
+            .map_err(LoadError::Describe)?;
+        description::check(&description).map_err(LoadError::Description)?;
+        Ok(plugin.described(description))
+    }
+
+    /// The compiled component, from the cache where it is there.
+    async fn component(&self, digest: &Digest, bytes: Vec<u8>) -> Result<Component, LoadError> {
+        let Shared { wasm, cache, compiler, stack, .. } = &*self.shared;
+        let refused =
+            |error: wasmtime::Error| LoadError::Refused { message: text::clean(&format!("{error:#}"), text::MESSAGE) };
+        if let Some(cache) = cache
+            && let Some(path) = cache.get(digest)
+        {
+            match OwnCode::File(&path).load(wasm) {
+                Ok(component) => return Ok(component),
+                Err(error) => {
+                    tracing::warn!(path = %path.display(), %error, "a compiled plugin does not load and is compiled anew");
+                    cache.remove(digest);
+                }
+            }
+        }
+        let code = compiler.compile(wasm, bytes, *stack).await?;
+        let kept = cache.as_ref().map(|cache| cache.put(digest, &code));
+        match kept {
+            Some(Ok(path)) => OwnCode::File(&path).load(wasm).map_err(refused),
+            Some(Err(error)) => {
+                tracing::warn!(%error, "a compiled plugin could not be kept and is compiled again at the next start");
+                OwnCode::Bytes(&code).load(wasm).map_err(refused)
+            }
+            None => OwnCode::Bytes(&code).load(wasm).map_err(refused),
+        }
+    }
+}
+
+/// The component starts within its limits: a better message than the failure of each call.
+fn check_start(component: &Component, limits: &Limits) -> Result<(), LoadError> {
+    /// Bytes of a page of linear memory.
+    const PAGE: u64 = 64 << 10;
+    let Some(required) = component.resources_required() else {
+        return Err(LoadError::WrongType { message: "it imports core modules".into() });
+    };
+    let memory = required.max_initial_memory_size.unwrap_or(0).saturating_mul(PAGE);
+    if memory > limits.memory as u64 {
+        let limit = limits.memory as u64;
+        return Err(LoadError::StartsTooLarge { what: "bytes of memory", field: "memory", wanted: memory, limit });
+    }
+    let elements = required.max_initial_table_size.unwrap_or(0);
+    if elements > limits.table_elements as u64 {
+        let limit = limits.table_elements as u64;
+        return Err(LoadError::StartsTooLarge {
+            what: "table elements",
+            field: "tableElements",
+            wanted: elements,
+            limit,
+        });
+    }
+    Ok(())
+}
