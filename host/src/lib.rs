@@ -3,9 +3,11 @@
 //! One pass over one resource goes `watch -> observe -> decide -> check -> act -> report`; each verb has its file and
 //! folder here, but for `check`, which is pure and lives in the `model` crate. [`driver`] turns the wheel.
 
+pub mod client;
 pub mod clock;
 pub mod decide;
 pub mod driver;
 pub mod entropy;
 pub mod plugins;
+pub mod serve;
 pub mod watch;

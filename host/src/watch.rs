@@ -8,12 +8,21 @@
 //! [`Watches`]: watches::Watches
 
 pub mod cache;
+pub mod discovery;
+pub mod feed;
 pub mod fingerprint;
 pub mod ledger;
 pub mod object;
+pub(crate) mod page;
+pub mod queue;
 pub mod selector;
+pub mod trigger;
+pub mod watches;
 
 pub use cache::{Cache, Change};
 pub use fingerprint::FingerprintKey;
 pub use ledger::{Freshness, Ledger};
 pub use object::Object;
+pub use queue::{Cause, Queue};
+pub use trigger::Trigger;
+pub use watches::Watches;

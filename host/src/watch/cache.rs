@@ -157,12 +157,16 @@ impl Cache {
     }
 
     /// Takes a complete list: what it has is there, what it lacks is gone, unless `keep` names it (objects that the
-    /// list has but that could not be read). Returns what changed.
+    /// list has but that could not be read). Returns what changed. A list that is older than the view stands for a
+    /// cluster that was put back from a backup; whether it does, the caller has to know.
     pub fn replace(&self, feed: &Feed, objects: Vec<Object>, keep: &[ObjectKey], version: Option<u64>) -> Vec<Change> {
         let mut kinds = self.write();
         let part = kinds.entry(feed.kind.clone()).or_default();
         let mut gone: BTreeMap<ObjectKey, Arc<Object>> =
             part.of_feed(feed).map(|object| (object.key.clone(), object.clone())).collect();
+        if version.is_some_and(|version| version < part.feed(feed).seen) {
+            return part.restore(feed, gone, objects, version);
+        }
         let mut changes = Vec::new();
         for object in objects {
             gone.remove(&object.key);
@@ -230,6 +234,11 @@ impl Cache {
         }
     }
 
+    /// Forgets a kind.
+    pub fn forget_kind(&self, kind: &Kind) {
+        self.write().remove(kind);
+    }
+
     // A panic while the lock was held leaves single maps whole, so the cache stays usable (A8).
     fn read(&self) -> RwLockReadGuard<'_, HashMap<Kind, Part>> {
         self.kinds.read().unwrap_or_else(PoisonError::into_inner)
@@ -263,6 +272,29 @@ impl Part {
 
     fn get(&self, namespace: Option<&str>, name: &str) -> Option<&Arc<Object>> {
         self.objects.get(namespace.unwrap_or_default())?.get(name)
+    }
+
+    fn restore(
+        &mut self,
+        feed: &Feed,
+        old: BTreeMap<ObjectKey, Arc<Object>>,
+        objects: Vec<Object>,
+        version: Option<u64>,
+    ) -> Vec<Change> {
+        let mut changes: BTreeMap<ObjectKey, Change> = BTreeMap::new();
+        for (key, object) in old {
+            self.remove(&key);
+            changes.insert(key, Change { old: Some(object), new: None });
+        }
+        for object in objects {
+            let key = object.key.clone();
+            let new = self.put(object).and_then(|change| change.new);
+            changes.entry(key).or_insert(Change { old: None, new: None }).new = new;
+        }
+        let progress = self.feed(feed);
+        progress.sync = Sync::Synced;
+        progress.seen = version.unwrap_or(0);
+        changes.into_values().collect()
     }
 
     /// Nothing happens when the view of this object is of the same or a later version.
