@@ -97,6 +97,16 @@ impl Discovery {
         Ok(resources.iter().find(|resource| resource.kind == *kind).cloned())
     }
 
+    /// How the API server serves a kind, as far as that was asked before. Each kind that is watched was.
+    pub fn known(&self, kind: &Kind) -> Option<Resource> {
+        self.lock().get(&kind.api_version())?.iter().find(|resource| resource.kind == *kind).cloned()
+    }
+
+    /// All kinds of which it is known how they are served.
+    pub fn all_known(&self) -> Vec<Resource> {
+        self.lock().values().flat_map(|resources| resources.iter().cloned()).collect()
+    }
+
     /// Forgets what is known about a group: its definitions changed.
     pub fn forget(&self, group: &str) {
         self.lock().retain(|_, resources| resources.iter().all(|resource| resource.kind.group != group));

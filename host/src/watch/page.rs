@@ -217,3 +217,6 @@ fn glimpse(kind: &Kind, object: &RawValue, error: DecodeError) -> Unreadable {
     let key = name.map(|name| ObjectKey { kind: kind.clone(), namespace: filled(meta.namespace), name });
     Unreadable { error, key, version: filled(meta.resource_version) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -222,6 +222,11 @@ impl State {
         depths.into_iter().map(|(kind, depth)| (kind.clone(), depth)).collect()
     }
 
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
+        self.keys.is_empty() && self.timers.is_empty() && self.out == 0 && self.out_resync == 0
+    }
+
     /// The key is out no more. Returns what came in meanwhile.
     fn give_back(&mut self, key: &ObjectKey) -> Option<Cause> {
         let entry = self.keys.get_mut(key)?;
