@@ -5,6 +5,9 @@
 //! ask what was stored through [`Store`].
 
 pub mod builtin;
+pub mod controllers;
 pub mod field_error;
+mod machinery;
+pub mod node;
 pub mod resource;
 pub mod schema;
