@@ -1,8 +1,50 @@
 //! What stands between a plugin and the world. In: a proposed plan, the facts, what the operator granted and what the
 //! plugin described. Out: a plan that may be acted on, or a refusal as a whole, with each rule and item.
 
+mod budget;
+mod grants;
+pub(crate) mod graph;
+pub(crate) mod object;
+mod rule;
+pub(crate) mod secret;
+mod size;
+mod steps;
+
+pub use rule::Rule;
+pub(crate) use steps::{verify_steps, without_backends};
+
 use crate::decision::ItemId;
+use crate::description::Description;
+use crate::facts::Facts;
+use crate::grant::Grants;
+use crate::plan::{Checked, Plan, Proposed};
+use crate::text::bounded;
 use std::fmt;
+
+/// Checks a plan against the grants, the limits and the deletion budget.
+///
+/// A decision that breaks a rule is refused as a whole. Removals that the budget does not cover are taken out of the plan
+/// and are in [`Plan::blocked`]; the rest of the plan goes on, because creations and changes take nothing away. A plan
+/// for a paused resource has no steps and is never refused.
+pub fn check(
+    plan: Plan<Proposed>,
+    facts: &Facts,
+    grants: &Grants,
+    description: &Description,
+    limits: &CheckLimits,
+) -> Result<Plan<Checked>, Refusal> {
+    let Plan { mut body, state } = plan;
+    if !body.paused {
+        let mut problems = state.problems.clone();
+        problems.extend(size::problems(&state.desired, &body.inventory, limits));
+        problems.extend(grants::problems(&state.desired, facts, grants, description, limits));
+        Refusal::unless_empty(problems)?;
+        budget::enforce(&mut body, &state, facts);
+        without_backends(&mut body, limits);
+        Refusal::unless_empty(verify_steps(&body.steps, facts))?;
+    }
+    Ok(Plan { body, state: Checked(()) })
+}
 
 /// Limits on what one decision may hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,111 +94,18 @@ pub struct Problem {
     pub message: String,
 }
 
-/// A rule of the check. Its word is stable: conditions, events and metrics carry it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Rule {
-    /// The id of an item has other characters than it may, or is too long or empty.
-    InvalidId,
-    /// Two items have the same id.
-    DuplicateId,
-    /// Two items are the same object.
-    DuplicateTarget,
-    /// An item comes after one that is not in the decision.
-    UnknownAfter,
-    /// Items come after each other in a circle.
-    Cycle,
-    /// An object is not one: no apiVersion, kind or name, or metadata of the wrong type.
-    MalformedObject,
-    /// A name that the API server would not take.
-    InvalidName,
-    /// Metadata that is the host's or the server's.
-    ReservedMetadata,
-    /// A status, which belongs to the controller of the kind.
-    ForeignStatus,
-    /// A Secret with values: plugins never hold secrets.
-    RawSecret,
-    /// Too many items, bytes or levels.
-    Oversize,
-    /// The resource itself as an item.
-    SelfReference,
-    /// A kind that would make its own plugin decide again without end.
-    Recursion,
-    /// A kind that the plugin did not say it writes.
-    NotDescribed,
-    /// A kind that the operator did not grant.
-    NotGranted,
-    /// A namespace that is not the resource's, or not granted.
-    NamespaceNotGranted,
-    /// An object of the cluster as a whole, from a resource of a namespace.
-    ClusterScope,
-    /// The object exists and is not ours.
-    NameCollision,
-    /// An Azure subscription, resource group or vault outside the grant.
-    OutsideScope,
-    /// The host cannot act on this backend.
-    BackendUnavailable,
-    /// The inventory of the resource cannot be read.
-    InventoryUnreadable,
-    /// Nothing is desired any more though the resource is not being deleted.
-    EmptyDesiredSet,
-    /// More than half of what exists would be deleted in one pass.
-    TooManyDeletions,
-    /// All items of a kind that holds state would be deleted at once.
-    AllOfStatefulKind,
-    /// Data would be deleted because an item was left out.
-    DataByOmission,
-    /// The item is protected by its removal policy.
-    Protected,
-    /// A field that cannot be changed would be.
-    ImmutableField,
-    /// A step does not agree with the facts that it was made from.
-    Inconsistent,
-}
-
-impl Rule {
-    /// The stable word.
-    pub fn word(self) -> &'static str {
-        match self {
-            Rule::InvalidId => "InvalidId",
-            Rule::DuplicateId => "DuplicateId",
-            Rule::DuplicateTarget => "DuplicateTarget",
-            Rule::UnknownAfter => "UnknownAfter",
-            Rule::Cycle => "Cycle",
-            Rule::MalformedObject => "MalformedObject",
-            Rule::InvalidName => "InvalidName",
-            Rule::ReservedMetadata => "ReservedMetadata",
-            Rule::ForeignStatus => "ForeignStatus",
-            Rule::RawSecret => "RawSecret",
-            Rule::Oversize => "Oversize",
-            Rule::SelfReference => "SelfReference",
-            Rule::Recursion => "Recursion",
-            Rule::NotDescribed => "NotDescribed",
-            Rule::NotGranted => "NotGranted",
-            Rule::NamespaceNotGranted => "NamespaceNotGranted",
-            Rule::ClusterScope => "ClusterScope",
-            Rule::NameCollision => "NameCollision",
-            Rule::OutsideScope => "OutsideScope",
-            Rule::BackendUnavailable => "BackendUnavailable",
-            Rule::InventoryUnreadable => "InventoryUnreadable",
-            Rule::EmptyDesiredSet => "EmptyDesiredSet",
-            Rule::TooManyDeletions => "TooManyDeletions",
-            Rule::AllOfStatefulKind => "AllOfStatefulKind",
-            Rule::DataByOmission => "DataByOmission",
-            Rule::Protected => "Protected",
-            Rule::ImmutableField => "ImmutableField",
-            Rule::Inconsistent => "Inconsistent",
-        }
-    }
-}
-
-impl fmt::Display for Rule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
-    }
-}
-
 /// How many problems a refusal names; one decision may break a rule with each of its items.
 const MOST_PROBLEMS: usize = 20;
+
+/// Most bytes of a problem's message.
+const MESSAGE_BYTES: usize = 512;
+
+impl Problem {
+    /// A problem; what others wrote in the message and id is bounded and escaped here.
+    pub(crate) fn new(rule: Rule, item: &str, message: &str) -> Self {
+        Problem { rule, item: bounded(item, 100), message: bounded(message, MESSAGE_BYTES) }
+    }
+}
 
 impl Refusal {
     /// A refusal, unless nothing is wrong.

@@ -296,7 +296,7 @@ impl Objects {
 }
 
 /// What a backend besides Kubernetes found of one item.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct External {
     /// Whether it exists.
     pub presence: Presence,

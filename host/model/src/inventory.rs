@@ -1,8 +1,12 @@
 //! What exists on behalf of a resource, in the order of creation. It is written on the resource before anything is
 //! created, so that a teardown ends even when the plugin is gone. In and out: the annotation's text.
 
+mod codec;
+
 use crate::decision::{ItemId, RemovalPolicy};
 use crate::kind::ObjectKey;
+use crate::plan::Place;
+use std::fmt;
 
 /// What exists on behalf of a resource, or is about to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,6 +46,16 @@ pub enum Target {
     },
 }
 
+impl fmt::Display for Target {
+    /// `StatefulSet.apps default/prod-db`, `mysql db-0:3306`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Object(key) | Target::Secret(key) => key.fmt(f),
+            Target::External { backend, name, api_version: _ } => write!(f, "{} {name}", backend.word()),
+        }
+    }
+}
+
 /// A backend besides Kubernetes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Backend {
@@ -51,6 +65,17 @@ pub enum Backend {
     Azure,
     /// Azure Key Vault.
     Vault,
+}
+
+impl Backend {
+    /// Its name in messages.
+    pub fn word(self) -> &'static str {
+        match self {
+            Backend::Mysql => "mysql",
+            Backend::Azure => "azure",
+            Backend::Vault => "vault",
+        }
+    }
 }
 
 /// Why an inventory cannot be read. Nothing is deleted then.
@@ -71,13 +96,25 @@ pub enum InventoryError {
 impl Inventory {
     /// Reads the annotation. Unknown fields are left out; anything else that is not understood is an error.
     pub fn read(text: &str) -> Result<Self, InventoryError> {
-        crate::inventory::codec::read(text)
+        codec::read(text)
+    }
+
+    /// Whether it names this place, in whatever version of an API.
+    pub fn lists(&self, target: &Target) -> bool {
+        let place = Place::of(target);
+        self.entries.iter().any(|entry| Place::of(&entry.target) == place)
+    }
+
+    /// Every place of Kubernetes that it names: what has to be looked at before a plan is made.
+    pub fn keys(&self) -> impl Iterator<Item = &ObjectKey> {
+        self.entries.iter().filter_map(|entry| match &entry.target {
+            Target::Object(key) | Target::Secret(key) => Some(key),
+            Target::External { .. } => None,
+        })
     }
 
     /// The annotation's text. Equal inventories have equal texts.
     pub fn write(&self) -> String {
-        crate::inventory::codec::write(self)
+        codec::write(self)
     }
 }
-
-mod codec;

@@ -5,6 +5,7 @@
 pub mod check;
 pub mod decision;
 pub mod description;
+pub mod diff;
 pub mod digest;
 pub mod facts;
 pub mod fault;
@@ -12,8 +13,10 @@ pub mod grant;
 pub mod inventory;
 pub mod kind;
 pub mod names;
+pub mod order;
 pub mod outcome;
 pub mod plan;
+pub mod quantity;
 pub mod ready;
 pub mod scope;
 pub mod snapshot;

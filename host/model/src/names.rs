@@ -1,5 +1,8 @@
 //! Names that the host puts on objects and that users may put on resources: the host's vocabulary in a cluster.
 
+pub mod derived;
+pub mod syntax;
+
 /// Field manager of everything that the host writes.
 pub const FIELD_MANAGER: &str = "windlass";
 /// Finalizer on resources: teardown is a decision, and needs the resource until it is done.
@@ -18,6 +21,11 @@ pub const ANNOTATION_ITEM: &str = "windlass.dev/item";
 /// Annotation on children: digest of the object as it was desired when it was applied last. It tells a new process what
 /// the last one wanted, so that a field that is no longer desired is found although a live object may have more fields.
 pub const ANNOTATION_DESIRED: &str = "windlass.dev/desired-digest";
+/// Annotation on children: their removal policy where it is not the usual one (`Keep`, `Protect`), so that it holds even
+/// when the inventory is lost.
+pub const ANNOTATION_REMOVAL: &str = "windlass.dev/removal";
+/// What all labels and annotations of the host end their prefix with.
+pub const OUR_DOMAIN: &str = "windlass.dev";
 /// Annotation on generated Secrets: generation of the values.
 pub const ANNOTATION_SECRET_GENERATION: &str = "windlass.dev/secret-generation";
 

@@ -1,30 +1,48 @@
 //! What a pass is going to do, as data. In: facts and a decision. Out: steps, what waits and why, what is held back, and
 //! the inventory to write down first.
 //!
-//! The state is in the type: `propose` makes a `Plan<Proposed>`, only `check` makes a `Plan<Checked>` of
+//! The state is in the type: [`propose`] makes a `Plan<Proposed>`, only [`crate::check::check`] and [`teardown`] make a `Plan<Checked>` of
 //! it, only that can be acted on, and what was done is a `Plan<Applied>`. A plan cannot be changed from outside.
 //!
 //! A pass goes: read what [`crate::Inventory`] names and what belongs to the resource by owner reference or label; decide;
-//! look at what `targets(&decision, &facts)` names besides; `propose(&facts, &decision)`; `check(…)`; write
+//! look at what [`targets`] names besides; [`propose`]; [`crate::check::check`]; write
 //! [`Plan::inventory`] to the resource if [`Plan::inventory_changed`]; run [`Plan::waves`]; [`Plan::applied`].
 
 mod applied;
+mod change;
+mod desired;
+mod ownership;
+mod propose;
+mod removal;
+mod rolling;
 mod step;
+mod teardown;
 
 pub use applied::{Applied, Failure, StepResult};
+pub use desired::targets;
+pub use propose::propose;
 pub use step::{Action, Live, Reason, Step};
+pub use teardown::teardown;
+
+pub(crate) use ownership::{Belongs, may_delete, of as belongs};
+pub(crate) use removal::{Existing, Place};
 
 use crate::check::{Problem, Rule};
-use crate::decision::ItemId;
+use crate::decision::{Body, ItemId, ReadyWhen, UpdatePolicy};
+use crate::digest::Digest;
 use crate::inventory::{Entry, Inventory};
 
 /// A plan that nobody has checked. It cannot be acted on.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Proposed {
     /// What is wrong with the decision, found on the way.
     pub(crate) problems: Vec<Problem>,
     /// Every item that the decision wants, in its order.
     pub(crate) desired: Vec<Desired>,
+    /// What would be deleted because the decision left it out, in this pass or a later one.
+    pub(crate) omitted: Vec<Entry>,
+    /// What exists on behalf of the resource.
+    pub(crate) existing: Vec<Existing>,
 }
 
 /// A plan that the check let through. The field is private to this crate: nothing else can make one.
@@ -38,6 +56,14 @@ pub(crate) struct Desired {
     pub entry: Entry,
     /// The final object of a Kubernetes item, the metadata of a Secret; `None` for other backends.
     pub object: Option<serde_json::Value>,
+    /// Digest of what is wanted, by which a new wish is told from an old one.
+    pub digest: Option<Digest>,
+    /// How a difference is mended.
+    pub update: UpdatePolicy,
+    /// What counts as ready for those that come after.
+    pub ready_when: ReadyWhen,
+    /// As the plugin gave it.
+    pub body: Body,
 }
 
 /// Steps and everything that there is to say about them.
@@ -53,6 +79,7 @@ pub(crate) struct Content {
     pub steps: Vec<Step>,
     pub waiting: Vec<Waiting>,
     pub blocked: Vec<Blocked>,
+    pub forgotten: Vec<Forgotten>,
     pub inventory: Inventory,
     pub inventory_changed: bool,
     pub unchanged: usize,
@@ -86,6 +113,17 @@ pub struct Blocked {
     pub message: String,
 }
 
+/// Something that the inventory listed and that is left alone from now on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forgotten {
+    /// The item.
+    pub item: ItemId,
+    /// What it is, for people.
+    pub target: String,
+    /// Why, for people.
+    pub why: String,
+}
+
 impl<S> Plan<S> {
     /// The steps, in order. Steps of one [`Step::wave`] may run at the same time.
     pub fn steps(&self) -> &[Step] {
@@ -106,6 +144,12 @@ impl<S> Plan<S> {
     /// Removals that the guard holds back.
     pub fn blocked(&self) -> &[Blocked] {
         &self.body.blocked
+    }
+
+    /// What was listed, is there, and is let go of, because it is not ours any more or because a user says so. Told once:
+    /// it is not in the inventory of this plan.
+    pub fn forgotten(&self) -> &[Forgotten] {
+        &self.body.forgotten
     }
 
     /// What exists or will exist on behalf of the resource once the steps have run.
@@ -139,3 +183,6 @@ impl<S> Plan<S> {
         self.body.steps.is_empty() && self.body.waiting.is_empty() && self.body.blocked.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests;
