@@ -53,6 +53,9 @@ fn resource(entry: &Entry) -> Resource {
     let openapi_name = openapi_name(entry.group, entry.version, entry.kind);
     let schema = definitions::schema(&openapi_name).unwrap_or_default();
     let mut verbs = words("create delete deletecollection get list patch update watch");
+    if entry.group.starts_with("auth") {
+        verbs = words("create");
+    }
     if entry.kind == "Namespace" {
         verbs.retain(|verb| verb != "deletecollection");
     }
@@ -75,7 +78,10 @@ fn resource(entry: &Entry) -> Resource {
         verbs,
         status: entry.rules.status,
         scale,
-        columns: Vec::new(),
+        columns: crate::table::definitions(entry.group, entry.kind)
+            .into_iter()
+            .filter(|column| column.name != "Name")
+            .collect(),
         selectable_fields: words(entry.fields),
         strategy: Arc::new(Builtin { schema: schema.clone(), rules: entry.rules }),
         schema,

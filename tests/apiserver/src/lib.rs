@@ -11,3 +11,4 @@ mod machinery;
 pub mod node;
 pub mod resource;
 pub mod schema;
+pub mod table;

@@ -10,11 +10,15 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+pub mod cel;
+pub mod crd;
 mod decode;
 mod defaulting;
 pub mod formats;
 mod pruning;
 pub mod quantity;
+pub mod structural;
+pub mod validation;
 
 /// What JSON a node takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -118,6 +122,10 @@ pub struct Schema {
     pub presence: Presence,
     /// The name of the Go type, for messages of the decoder.
     pub type_name: String,
+    /// Value validations (custom resources).
+    pub constraints: Option<Box<validation::Constraints>>,
+    /// The rules of `x-kubernetes-validations`.
+    pub rules: Vec<cel::Rule>,
     /// On the root of a custom resource: the `openAPIV3Schema` it was built from.
     pub source: Option<Arc<Value>>,
 }

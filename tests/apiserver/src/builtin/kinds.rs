@@ -1,6 +1,6 @@
 //! What comes in: nothing. What goes out: the table of built-in kinds, with names, scope, field selectors and rules.
 
-use super::strategy::Rules;
+use super::strategy::{PLAIN, Rules};
 use super::{apps, batch, core, events, network, pod, policy, rbac, service, volume};
 
 /// One built-in kind.
@@ -32,6 +32,9 @@ const DISCOVERY: GroupVersion = ("discovery.k8s.io", "v1");
 const AUTOSCALING: GroupVersion = ("autoscaling", "v2");
 const ADMISSION: GroupVersion = ("admissionregistration.k8s.io", "v1");
 const EXTENSIONS: GroupVersion = ("apiextensions.k8s.io", "v1");
+
+const AUTHORIZATION: GroupVersion = ("authorization.k8s.io", "v1");
+const AUTHENTICATION: GroupVersion = ("authentication.k8s.io", "v1");
 
 const CLUSTER: bool = false;
 const NAMESPACED: bool = true;
@@ -137,4 +140,11 @@ pub(super) static KINDS: &[Entry] = &[
         "",
         &policy::DEFINITION,
     ),
+    // Asked, never stored.
+    entry(AUTHORIZATION, "SelfSubjectAccessReview", "selfsubjectaccessreviews", "", CLUSTER, "", &PLAIN),
+    entry(AUTHORIZATION, "SubjectAccessReview", "subjectaccessreviews", "", CLUSTER, "", &PLAIN),
+    entry(AUTHORIZATION, "LocalSubjectAccessReview", "localsubjectaccessreviews", "", NAMESPACED, "", &PLAIN),
+    entry(AUTHORIZATION, "SelfSubjectRulesReview", "selfsubjectrulesreviews", "", CLUSTER, "", &PLAIN),
+    entry(AUTHENTICATION, "TokenReview", "tokenreviews", "", CLUSTER, "", &PLAIN),
+    entry(AUTHENTICATION, "SelfSubjectReview", "selfsubjectreviews", "", CLUSTER, "", &PLAIN),
 ];

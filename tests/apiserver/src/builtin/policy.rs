@@ -31,7 +31,27 @@ pub(super) const WEBHOOKS: Rules = Rules {
     ..PLAIN
 };
 
-pub(super) const DEFINITION: Rules = Rules { status: true, generation: true, ..PLAIN };
+pub(super) const DEFINITION: Rules = Rules {
+    status: true,
+    generation: true,
+    default: crate::schema::crd::default_crd,
+    create: |definition| {
+        let stored = crate::schema::crd::storage_version(definition).to_owned();
+        let names = json!({ "plural": "", "kind": "" });
+        set(definition, "status", json!({ "conditions": [], "acceptedNames": names, "storedVersions": [stored] }));
+    },
+    update: |new, _| {
+        let storage = json!(crate::schema::crd::storage_version(new));
+        if let Some(stored) = new.pointer_mut("/status/storedVersions").and_then(serde_json::Value::as_array_mut)
+            && !stored.contains(&storage)
+        {
+            stored.push(storage);
+        }
+    },
+    validate: |definition| crate::schema::crd::validate_crd(definition, None),
+    validate_change: crate::schema::crd::validate_change,
+    ..PLAIN
+};
 
 fn default_autoscaler(scaler: &mut Value) {
     within(scaler, "spec", |spec| {
