@@ -1,0 +1,75 @@
+//! What a decision is made from, typed, with look-ups that never fail loudly: what is not there is `None`.
+
+use crate::bindings::windlass::plugin::types::Observation;
+use crate::{Observed, RelatedAnswer, Resource, Value};
+
+/// Everything that one decision is made from.
+#[derive(Clone, Debug)]
+pub struct Snapshot<Spec, Status> {
+    /// The resource.
+    pub resource: Resource<Spec, Status>,
+    /// The user deleted it.
+    pub deleting: bool,
+    /// Items of the last desired set, and owned objects, as they were found.
+    pub items: Vec<Observed>,
+    /// Answers to `reads` and to the last `needs`.
+    pub related: Vec<RelatedAnswer>,
+    /// When the snapshot was taken, milliseconds since the Unix epoch: the only clock.
+    pub now: u64,
+    /// The operator's settings for this plugin, an object.
+    pub settings: Value,
+}
+
+impl<Spec, Status> Snapshot<Spec, Status> {
+    /// The item of this id, where the last pass had one.
+    pub fn item(&self, id: &str) -> Option<&Observed> {
+        self.items.iter().find(|item| item.id == id)
+    }
+
+    /// Whether the item of this id was found ready.
+    pub fn is_ready(&self, id: &str) -> bool {
+        self.item(id).is_some_and(|item| item.ready)
+    }
+
+    /// The live object of this item, where it is a Kubernetes object that exists.
+    pub fn object(&self, id: &str) -> Option<Value> {
+        self.item(id).and_then(Observed::object)
+    }
+
+    /// The answer to the query of this name, where it was asked.
+    pub fn related(&self, name: &str) -> Option<&RelatedAnswer> {
+        self.related.iter().find(|answer| answer.name == name)
+    }
+
+    /// One of the operator's settings, where it is a string.
+    pub fn setting(&self, key: &str) -> Option<&str> {
+        self.settings.get(key).and_then(Value::as_str)
+    }
+}
+
+impl Observed {
+    /// The live object, where this is a Kubernetes object that exists.
+    pub fn object(&self) -> Option<Value> {
+        match &self.state {
+            Observation::Kubernetes(json) => serde_json::from_str(json).ok(),
+            Observation::Absent
+            | Observation::Secret(_)
+            | Observation::Mysql(_)
+            | Observation::Azure(_)
+            | Observation::Vault(_)
+            | Observation::Unreachable(_) => None,
+        }
+    }
+
+    /// Looked for, and not there.
+    pub fn is_absent(&self) -> bool {
+        matches!(self.state, Observation::Absent)
+    }
+}
+
+impl RelatedAnswer {
+    /// The objects that parse.
+    pub fn parsed(&self) -> impl Iterator<Item = Value> + '_ {
+        self.objects.iter().filter_map(|json| serde_json::from_str(json).ok())
+    }
+}
