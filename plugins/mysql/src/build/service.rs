@@ -1,0 +1,95 @@
+//! The three Services: a host name for each pod, one address for writes, one for reads.
+//!
+//! Which server is the primary is not decided yet but by convention: the one of ordinal 0. So the Service for writes
+//! selects its pod, and the Service for reads selects every server, since a selector cannot leave one pod out.
+
+use super::{Cluster, labels};
+use crate::spec::network::{ServiceTemplate, ServiceType};
+use windlass_sdk::{Item, ReadyWhen, Value, json};
+
+/// Port of the MySQL protocol.
+pub const PORT: u16 = 3306;
+/// Port that still answers when all connections are taken.
+pub const ADMIN_PORT: u16 = 33062;
+
+/// The Services.
+pub fn items(cluster: &Cluster<'_>) -> Vec<Item> {
+    let names = cluster.names;
+    let mut primary = json!(names.selector());
+    primary["statefulset.kubernetes.io/pod-name"] = json!(names.pod(0));
+    [
+        ("service/headless", headless(cluster)),
+        ("service/primary", service(cluster, &names.primary, &cluster.spec.services.primary, primary)),
+        ("service/replica", service(cluster, &names.replica, &cluster.spec.services.replica, json!(names.selector()))),
+    ]
+    .into_iter()
+    // A load balancer may take minutes to get its address, or never get one: the servers do not wait for it.
+    .map(|(id, manifest)| Item::kubernetes(id, manifest).ready_when(ReadyWhen::Exists))
+    .collect()
+}
+
+/// Gives each pod a host name, before it is ready too: servers must reach each other to become ready.
+fn headless(cluster: &Cluster<'_>) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": { "name": cluster.names.headless, "labels": labels(cluster.names) },
+        "spec": {
+            "type": "ClusterIP",
+            "clusterIP": "None",
+            "publishNotReadyAddresses": true,
+            "selector": cluster.names.selector(),
+            "ports": [
+                { "name": "mysql", "port": PORT, "targetPort": "mysql", "protocol": "TCP" },
+                { "name": "admin", "port": ADMIN_PORT, "targetPort": "admin", "protocol": "TCP" },
+            ],
+        },
+    })
+}
+
+/// One of the Services for clients.
+fn service(cluster: &Cluster<'_>, name: &str, template: &ServiceTemplate, selector: Value) -> Value {
+    let ServiceTemplate {
+        type_,
+        annotations,
+        labels: extra,
+        load_balancer_source_ranges,
+        load_balancer_class,
+        node_port,
+        external_traffic_policy,
+    } = template;
+    let mut all_labels = json!(extra);
+    merge(&mut all_labels, &labels(cluster.names));
+    let mut metadata = json!({ "name": name, "labels": all_labels });
+    if !annotations.is_empty() {
+        metadata["annotations"] = json!(annotations);
+    }
+    let mut port = json!({ "name": "mysql", "port": PORT, "targetPort": "mysql", "protocol": "TCP" });
+    let mut spec = json!({ "type": type_, "selector": selector });
+    // The API server refuses these on a Service that nothing outside can reach; `validate` has said so.
+    if *type_ != ServiceType::ClusterIP {
+        if let Some(number) = node_port {
+            port["nodePort"] = json!(number);
+        }
+        if let Some(policy) = external_traffic_policy {
+            spec["externalTrafficPolicy"] = json!(policy);
+        }
+    }
+    if *type_ == ServiceType::LoadBalancer {
+        if let Some(class) = load_balancer_class {
+            spec["loadBalancerClass"] = json!(class);
+        }
+        if !load_balancer_source_ranges.is_empty() {
+            spec["loadBalancerSourceRanges"] = json!(load_balancer_source_ranges);
+        }
+    }
+    spec["ports"] = json!([port]);
+    json!({ "apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec })
+}
+
+/// Sets the fields of `over` in `base`.
+pub fn merge(base: &mut Value, over: &Value) {
+    for (key, value) in over.as_object().into_iter().flatten() {
+        base[key] = value.clone();
+    }
+}

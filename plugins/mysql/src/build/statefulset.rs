@@ -1,0 +1,55 @@
+//! The StatefulSet: a pod and a volume for each server.
+
+use super::{Cluster, STATEFUL_SET, labels, pod};
+use windlass_sdk::{Item, ReadyWhen, Value, json};
+
+/// The StatefulSet. Fields that can never change keep the value that the live one has, so that a wish for another one is
+/// reported and does not make every later change fail with it.
+pub fn item(cluster: &Cluster<'_>, live: Option<&Value>) -> Item {
+    let (spec, names) = (cluster.spec, cluster.names);
+    let manifest = json!({
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": { "name": names.stateful_set, "labels": labels(names) },
+        "spec": {
+            "replicas": spec.replicas,
+            "serviceName": names.headless,
+            // All at once: after an outage of everything, whichever server comes back first must not wait for another.
+            "podManagementPolicy": "Parallel",
+            "updateStrategy": { "type": "RollingUpdate" },
+            "selector": { "matchLabels": names.selector() },
+            "persistentVolumeClaimRetentionPolicy": {
+                "whenDeleted": spec.storage.when_deleted,
+                "whenScaled": spec.storage.when_scaled,
+            },
+            "template": pod::template(cluster),
+            "volumeClaimTemplates": [claim(cluster, live)],
+        },
+    });
+    // What comes after must not wait for the servers: the budget protects them exactly while they are not all ready.
+    Item::kubernetes(STATEFUL_SET, manifest).ready_when(ReadyWhen::Exists)
+}
+
+/// The claim of each server's volume.
+fn claim(cluster: &Cluster<'_>, live: Option<&Value>) -> Value {
+    let storage = &cluster.spec.storage;
+    let fixed = live.and_then(|live| live.pointer("/spec/volumeClaimTemplates/0/spec"));
+    let kept = |pointer: &str| fixed.and_then(|claim| claim.pointer(pointer)).cloned();
+    let mut spec = json!({
+        "accessModes": kept("/accessModes").unwrap_or_else(|| json!([storage.access_mode])),
+        "resources": { "requests": {
+            "storage": kept("/resources/requests/storage").unwrap_or_else(|| json!(storage.size)),
+        } },
+    });
+    let class =
+        if fixed.is_some() { kept("/storageClassName") } else { storage.storage_class_name.clone().map(Value::from) };
+    if let Some(class) = class {
+        spec["storageClassName"] = class;
+    }
+    json!({ "metadata": { "name": "data", "labels": cluster.names.selector() }, "spec": spec })
+}
+
+/// Size that the volumes were made with, where they were.
+pub fn claimed_size(live: &Value) -> Option<&str> {
+    live.pointer("/spec/volumeClaimTemplates/0/spec/resources/requests/storage")?.as_str()
+}
