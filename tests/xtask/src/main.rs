@@ -1,1 +1,42 @@
-fn main() {}
+//! `cargo xtask`: what building and checking the project needs beyond cargo. One file for each subcommand.
+
+#![allow(clippy::print_stdout, reason = "a command-line tool")]
+
+mod build;
+mod crds;
+mod workspace;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Builds and checks the project.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Builds every plugin as a component and checks it against the contract.
+    BuildPlugins {
+        /// Folder for NAME.wasm and NAME.grants.yaml; without it `plugins` in cargo's target folder.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+    /// Writes the CustomResourceDefinitions of the plugins to `crds/`.
+    Crds {
+        /// Only compares, and fails where a file is not what the plugins generate.
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().command {
+        Command::BuildPlugins { out } => build::run(out),
+        Command::Crds { check } => crds::run(check),
+    }
+}
