@@ -8,6 +8,8 @@ pub mod clock;
 pub mod decide;
 pub mod driver;
 pub mod entropy;
+pub mod install;
 pub mod plugins;
+pub mod run;
 pub mod serve;
 pub mod watch;
