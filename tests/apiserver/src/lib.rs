@@ -9,6 +9,7 @@ pub mod controllers;
 pub mod field_error;
 mod machinery;
 pub mod node;
+pub mod openapi;
 pub mod resource;
 pub mod schema;
 pub mod table;
