@@ -7,7 +7,7 @@ pub(crate) mod graph;
 pub(crate) mod object;
 mod rule;
 pub(crate) mod secret;
-mod size;
+pub(crate) mod size;
 mod steps;
 
 pub use rule::Rule;

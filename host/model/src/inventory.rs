@@ -118,3 +118,6 @@ impl Inventory {
         codec::write(self)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 //!
 //! The types mirror `wit/v1`, so that one adapter per contract version maps to one internal model.
 
+pub mod backoff;
 pub mod check;
 pub mod decision;
 pub mod description;
@@ -15,11 +16,15 @@ pub mod kind;
 pub mod names;
 pub mod order;
 pub mod outcome;
+pub mod password;
 pub mod plan;
 pub mod quantity;
 pub mod ready;
+pub mod redact;
+pub mod related;
 pub mod scope;
 pub mod snapshot;
+pub mod status;
 pub mod text;
 
 pub use check::{CheckLimits, Refusal};
@@ -30,5 +35,6 @@ pub use fault::{Fault, FieldError};
 pub use grant::Grants;
 pub use inventory::Inventory;
 pub use kind::{Kind, ObjectKey};
+pub use outcome::{Class, Outcome};
 pub use plan::{Checked, Plan, Proposed};
 pub use snapshot::{Observation, ObservedItem, Snapshot};

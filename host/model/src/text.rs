@@ -59,3 +59,29 @@ fn is_unsafe(character: char) -> bool {
             '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{feff}'
             | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fff9}'..='\u{fffb}')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn control_characters_and_directions_become_visible() {
+        assert_eq!(escape("a\nb\u{1b}[31m\u{202e}c\u{0}"), "a\\nb\\u{1b}[31m\\u{202e}c\\u{0}");
+        assert_eq!(truncate("äöü", 5), "ä…");
+        assert_eq!(truncate("abc", 3), "abc");
+        assert_eq!(truncate("abcd", 2), "");
+    }
+
+    proptest! {
+        #[test]
+        fn bounded_text_is_short_and_harmless(text in any::<String>(), bytes in 0_usize..64) {
+            prop_assert!(truncate(&text, bytes).len() <= bytes);
+            let bounded = bounded(&text, bytes);
+            prop_assert!(bounded.len() <= bytes && !bounded.chars().any(char::is_control));
+            if text.len() <= bytes && !text.chars().any(is_unsafe) {
+                prop_assert_eq!(bounded, text);
+            }
+        }
+    }
+}

@@ -17,8 +17,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Takes out of the plan what the budget does not cover.
 pub(super) fn enforce(body: &mut Content, proposed: &Proposed, facts: &Facts) {
     let held = held(proposed, facts);
-    if let Some((_, rule)) = held.values().find(|(_, rule)| is_suspicion(*rule)) {
-        hold_whole(body, facts, *rule);
+    if let Some(rule) = suspicion(proposed, facts) {
+        hold_whole(body, facts, rule);
     }
     recreations(body, &proposed.desired, facts);
     for (entry, rule) in held.into_values() {
@@ -27,7 +27,7 @@ pub(super) fn enforce(body: &mut Content, proposed: &Proposed, facts: &Facts) {
 }
 
 fn held<'a>(proposed: &'a Proposed, facts: &Facts) -> BTreeMap<Place, (&'a Entry, Rule)> {
-    let Proposed { problems: _, desired, omitted, existing } = proposed;
+    let Proposed { problems: _, desired: _, omitted, existing } = proposed;
     let mut held = BTreeMap::new();
     if facts.resource.deleting {
         return held;
@@ -35,10 +35,8 @@ fn held<'a>(proposed: &'a Proposed, facts: &Facts) -> BTreeMap<Place, (&'a Entry
     let mut add = |entry: &'a Entry, rule| {
         held.entry(Place::of(&entry.target)).or_insert((entry, rule));
     };
-    if desired.is_empty() {
-        omitted.iter().for_each(|entry| add(entry, Rule::EmptyDesiredSet));
-    } else if omitted.len() > (existing.len() / 2).max(1) {
-        omitted.iter().for_each(|entry| add(entry, Rule::TooManyDeletions));
+    if let Some(rule) = suspicion(proposed, facts) {
+        omitted.iter().for_each(|entry| add(entry, rule));
     }
     omitted.iter().filter(|entry| is_data(&entry.target)).for_each(|entry| add(entry, Rule::DataByOmission));
     for entry in all_of_a_stateful_kind(omitted, existing) {
@@ -47,8 +45,18 @@ fn held<'a>(proposed: &'a Proposed, facts: &Facts) -> BTreeMap<Place, (&'a Entry
     held
 }
 
-fn is_suspicion(rule: Rule) -> bool {
-    matches!(rule, Rule::EmptyDesiredSet | Rule::TooManyDeletions)
+/// Why the decision as a whole looks like a mistake, if it does.
+fn suspicion(proposed: &Proposed, facts: &Facts) -> Option<Rule> {
+    let Proposed { problems: _, desired, omitted, existing } = proposed;
+    if facts.resource.deleting {
+        None
+    } else if desired.is_empty() {
+        Some(Rule::EmptyDesiredSet)
+    } else if omitted.len() > (existing.len() / 2).max(1) {
+        Some(Rule::TooManyDeletions)
+    } else {
+        None
+    }
 }
 
 /// Entries of kinds that hold state, of which nothing that is ready would stay.

@@ -46,6 +46,22 @@ pub(super) fn problems(desired: &[Desired], inventory: &Inventory, limits: &Chec
     problems
 }
 
+/// Most bytes of a status. It is stored with the resource, which has at most 1.5 MiB.
+const STATUS_BYTES: usize = 256 << 10;
+
+/// What is wrong with the status of a decision.
+pub(crate) fn status_problems(status: &serde_json::Value) -> Vec<Problem> {
+    let why = if object::deeper_than(status, object::MOST_DEPTH) {
+        format!("the status has more than {} levels", object::MOST_DEPTH)
+    } else {
+        match bytes_of(status) {
+            bytes if bytes > STATUS_BYTES => format!("the status has {bytes} bytes, at most {STATUS_BYTES} are taken"),
+            _ => return Vec::new(),
+        }
+    };
+    vec![Problem::new(Rule::Oversize, "", &why)]
+}
+
 /// Bytes as JSON, counted and not kept.
 fn bytes_of(value: &impl Serialize) -> usize {
     let mut count = Count(0);

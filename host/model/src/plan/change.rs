@@ -28,7 +28,7 @@ pub(super) enum Change {
     /// It is as desired.
     None { ready: Readied },
     /// An action. `ready`: what is there now is ready; `None`: nothing is there.
-    Needed { action: Action, reason: Reason, ready: Option<bool> },
+    Needed { action: Box<Action>, reason: Reason, ready: Option<bool> },
     /// It cannot be decided, or done, in this pass.
     Wait(String),
     /// A guard holds it back.
@@ -101,7 +101,7 @@ fn create(one: &Desired, key: &ObjectKey, object: &Value, desired: Digest) -> Ch
         },
         _ => Action::Apply { key: key.clone(), object: object.clone(), live: None, desired },
     };
-    Change::Needed { action, reason: Reason::Missing, ready: None }
+    Change::Needed { action: action.into(), reason: Reason::Missing, ready: None }
 }
 
 fn adopt(one: &Desired, found: &Found, object: &Value, desired: Digest, facts: &Facts, why: &str) -> Change {
@@ -122,7 +122,7 @@ fn adopt(one: &Desired, found: &Found, object: &Value, desired: Digest, facts: &
         Body::Secret(wanted) => add_values(wanted, found, object, missing(wanted, found), Vec::new(), desired),
         _ => Action::Adopt { key: found.key.clone(), object: object.clone(), live: live(found), desired },
     };
-    Change::Needed { action, reason: Reason::Adopted, ready: Some(found.readiness.ready) }
+    Change::Needed { action: action.into(), reason: Reason::Adopted, ready: Some(found.readiness.ready) }
 }
 
 fn compare(one: &Desired, found: &Found, object: &Value, desired: Digest, facts: &Facts) -> Change {
@@ -141,7 +141,11 @@ fn compare(one: &Desired, found: &Found, object: &Value, desired: Digest, facts:
         let wish_changed = applied.is_some_and(|applied| applied != desired) && differs_in_body(&paths);
         if wish_changed {
             let action = Action::Recreate { key: found.key.clone(), live: live(found) };
-            return Change::Needed { action, reason: Reason::Changed(paths), ready: Some(found.readiness.ready) };
+            return Change::Needed {
+                action: action.into(),
+                reason: Reason::Changed(paths),
+                ready: Some(found.readiness.ready),
+            };
         }
         if paths.iter().all(|path| !path.starts_with("metadata")) {
             return unchanged;
@@ -149,7 +153,7 @@ fn compare(one: &Desired, found: &Found, object: &Value, desired: Digest, facts:
     }
     let reason = if same_wish { Reason::Drifted(paths) } else { Reason::Changed(paths) };
     let action = Action::Apply { key: found.key.clone(), object: object.clone(), live: Some(live(found)), desired };
-    Change::Needed { action, reason, ready: Some(found.readiness.ready) }
+    Change::Needed { action: action.into(), reason, ready: Some(found.readiness.ready) }
 }
 
 fn differs_in_body(paths: &[String]) -> bool {
@@ -198,7 +202,7 @@ fn secret(one: &Desired, wanted: &GeneratedSecret, found: &Found, object: &Value
     let mut paths = marked;
     paths.extend(missing.iter().chain(&rotate).map(|value| format!("data['{}']", value.key)));
     Change::Needed {
-        action: add_values(wanted, found, object, missing, rotate, desired),
+        action: add_values(wanted, found, object, missing, rotate, desired).into(),
         reason: Reason::Values(paths),
         ready: Some(found.readiness.ready),
     }
@@ -268,7 +272,7 @@ fn external(one: &Desired, facts: &Facts) -> Change {
         Presence::Present if as_desired => Change::None {
             ready: Readied { ready, reason: if ready { "is ready".into() } else { "is not ready".into() } },
         },
-        Presence::Present => Change::Needed { action, reason: Reason::External, ready: Some(ready) },
-        Presence::Absent => Change::Needed { action, reason: Reason::Missing, ready: None },
+        Presence::Present => Change::Needed { action: action.into(), reason: Reason::External, ready: Some(ready) },
+        Presence::Absent => Change::Needed { action: action.into(), reason: Reason::Missing, ready: None },
     }
 }

@@ -3,7 +3,7 @@
 
 use super::change::{Change, Readied};
 use super::{Content, Desired, Place, Plan, Proposed, Step, Waiting, change, desired, removal, rolling};
-use crate::check::{Problem, Rule};
+use crate::check::{Problem, Rule, size};
 use crate::decision::{Decision, ReadyWhen};
 use crate::facts::Facts;
 use crate::inventory::{Inventory, Target};
@@ -28,6 +28,7 @@ pub fn propose(facts: &Facts, decision: &Decision) -> Plan<Proposed> {
             Inventory::default()
         }
     };
+    problems.extend(size::status_problems(&decision.status));
     if !problems.is_empty() {
         return Plan { body, state: Proposed { problems, desired, ..Proposed::default() } };
     }
@@ -99,7 +100,7 @@ fn converge(
                 }
                 (None, Ok((wave, needs))) => {
                     let step =
-                        Step { item: id.to_owned(), wave, needs, action: action.clone(), reason: reason.clone() };
+                        Step { item: id.to_owned(), wave, needs, action: (**action).clone(), reason: reason.clone() };
                     body.steps.push(step);
                     after_step(one, change, wave)
                 }
@@ -120,7 +121,10 @@ fn settle(one: &Desired, ready: &Readied) -> Progress {
 
 /// What a step leaves for those that come after its item.
 fn after_step(one: &Desired, change: &Change, wave: u32) -> Progress {
-    let recreated = matches!(change, Change::Needed { action: super::Action::Recreate { .. }, .. });
+    let recreated = match change {
+        Change::Needed { action, .. } => matches!(**action, super::Action::Recreate { .. }),
+        Change::None { .. } | Change::Wait(_) | Change::Blocked(_) | Change::Collision(_) => false,
+    };
     let by_existence = match &one.entry.target {
         Target::Object(key) | Target::Secret(key) => ready::by_existence(&key.kind),
         Target::External { .. } => false,

@@ -88,6 +88,18 @@ fn an_empty_desired_set_deletes_nothing() {
 }
 
 #[test]
+fn an_empty_desired_set_lets_go_of_nothing_either() {
+    let mut world = World::new();
+    let mut kept = item("data", &[], claim("data"));
+    kept.removal = RemovalPolicy::Keep;
+    world.converge(&decision(vec![kept]));
+    let plan = world.plan(&Decision::default()).unwrap();
+    assert!(plan.steps().is_empty());
+    assert_eq!(rules(&plan), [("data", Rule::EmptyDesiredSet)]);
+    assert_eq!(plan.inventory().entries.len(), 1);
+}
+
+#[test]
 fn more_than_half_is_never_deleted_at_once_nor_bit_by_bit() {
     let mut world = World::new();
     world.converge(&decision(maps(&["a", "b", "c", "d", "e"])));

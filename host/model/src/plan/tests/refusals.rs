@@ -96,6 +96,14 @@ fn ids_order_and_targets_are_checked() {
 }
 
 #[test]
+fn a_status_without_bounds_is_refused() {
+    for status in [deep(1_000), json!({"text": "x".repeat(300 << 10)})] {
+        let wanted = crate::decision::Decision { status, ..Default::default() };
+        assert_eq!(World::new().plan(&wanted).unwrap_err().reason(), "Oversize");
+    }
+}
+
+#[test]
 fn a_cluster_scoped_kind_with_its_grant_has_no_owner_reference_and_no_namespace() {
     let mut world = World::new();
     let body = json!({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "fast"}});
