@@ -5,6 +5,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 
+#[cfg(test)]
+mod tests;
+
 /// A resource as the plugin sees it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Resource<Spec, Status> {
