@@ -3,7 +3,7 @@
 pub mod condition;
 
 use crate::build::service::PORT;
-use crate::build::{Cluster, STATEFUL_SET, pod};
+use crate::build::{Cluster, STATEFUL_SET, pod, statefulset};
 use crate::spec::MysqlSpec;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,9 @@ pub struct MysqlStatus {
     pub version: Option<String>,
     /// What was wished when this was written.
     pub target: Target,
+    /// What was wished when all of it was last there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reached: Option<Target>,
     /// Keys of `spec.config` that were left out because the cluster depends on them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub forced_config_keys: Vec<String>,
@@ -40,7 +43,7 @@ pub struct MysqlStatus {
     pub backup_secret: String,
 }
 
-/// What was wished when the status was written: what a later pass compares with to tell what changed.
+/// A wish, in short: what a later pass compares with to tell what changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Target {
@@ -48,6 +51,19 @@ pub struct Target {
     pub replicas: u32,
     /// Version.
     pub version: String,
+    /// Hash of everything that the pods are made from.
+    pub template: String,
+}
+
+impl Target {
+    /// The wish of a cluster.
+    pub fn of(cluster: &Cluster<'_>) -> Self {
+        Target {
+            replicas: cluster.spec.replicas,
+            version: cluster.spec.version.clone(),
+            template: statefulset::template_hash(&pod::template(cluster)),
+        }
+    }
 }
 
 /// Where clients connect, each as host and port.
@@ -65,48 +81,46 @@ pub struct Endpoints {
 pub struct Progress {
     /// The StatefulSet exists.
     pub exists: bool,
-    /// Pods that exist, are ready, have the newest template.
+    /// Pods that exist.
     pub replicas: u32,
     /// Ready pods.
     pub ready: u32,
     /// Pods of the newest template.
     pub updated: u32,
-    /// The live StatefulSet is what is wished: image, configuration, number.
+    /// The live StatefulSet is what is wished: pods and number.
     pub applied: bool,
-    /// All of it is applied, and all servers are ready.
+    /// Every server has it.
+    pub rolled_out: bool,
+    /// Every server has it and is ready.
     pub done: bool,
+    /// What is wished.
+    pub target: Target,
 }
 
 impl Progress {
     /// From the live StatefulSet.
     pub fn of(cluster: &Cluster<'_>, live: Option<&Value>, judged_ready: bool) -> Self {
-        let Some(live) = live else { return Progress::default() };
+        let target = Target::of(cluster);
+        let Some(live) = live else { return Progress { target, ..Progress::default() } };
         let count = |pointer: &str| {
             live.pointer(pointer)
                 .and_then(Value::as_u64)
                 .and_then(|count| u32::try_from(count).ok())
                 .unwrap_or_default()
         };
-        let template = live.pointer("/spec/template").unwrap_or(&Value::Null);
-        let hash =
-            template.pointer("/metadata/annotations").and_then(|a| a.get(pod::CONFIG_HASH)).and_then(Value::as_str);
-        let image = template
-            .pointer("/spec/containers")
-            .and_then(Value::as_array)
-            .and_then(|all| all.iter().find(|c| c.get("name").and_then(Value::as_str) == Some(pod::CONTAINER)))
-            .and_then(|container| container.get("image"))
-            .and_then(Value::as_str);
-        let applied = hash == Some(cluster.mycnf.hash.as_str())
-            && image == Some(cluster.spec.server_image().as_str())
+        let applied = statefulset::live_template_hash(live) == Some(target.template.as_str())
             && count("/spec/replicas") == cluster.spec.replicas;
         let ready = count("/status/readyReplicas");
+        let updated = count("/status/updatedReplicas");
         Progress {
             exists: true,
             replicas: count("/status/replicas"),
             ready,
-            updated: count("/status/updatedReplicas"),
+            updated,
             applied,
+            rolled_out: applied && updated >= cluster.spec.replicas,
             done: applied && judged_ready && ready >= cluster.spec.replicas,
+            target,
         }
     }
 }
@@ -129,7 +143,8 @@ pub fn build(cluster: &Cluster<'_>, progress: &Progress, snapshot: &Snapshot<Mys
             .then(|| names.pod(0))
             .or_else(|| old.current_primary.clone().filter(|_| progress.ready > 0)),
         version: if progress.done { Some(spec.version.clone()) } else { old.version.clone() },
-        target: Target { replicas: spec.replicas, version: spec.version.clone() },
+        target: progress.target.clone(),
+        reached: if progress.done { Some(progress.target.clone()) } else { old.reached.clone() },
         forced_config_keys: cluster.mycnf.forced.clone(),
         endpoints: Endpoints { primary: host(&names.primary), replica: host(&names.replica) },
         backup_secret: names.secret(crate::name::ACCOUNTS[4]),

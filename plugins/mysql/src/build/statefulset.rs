@@ -1,16 +1,26 @@
 //! The StatefulSet: a pod and a volume for each server.
 
 use super::{Cluster, STATEFUL_SET, labels, pod};
+use windlass_sdk::names::hash;
 use windlass_sdk::{Item, ReadyWhen, Value, json};
+
+/// Annotation by which a later pass sees whether the live StatefulSet has the wished pods. (Comparing the pods themselves
+/// would stumble over every default that the API server filled in.)
+const TEMPLATE_HASH: &str = "database.example.com/template-hash";
 
 /// The StatefulSet. Fields that can never change keep the value that the live one has, so that a wish for another one is
 /// reported and does not make every later change fail with it.
 pub fn item(cluster: &Cluster<'_>, live: Option<&Value>) -> Item {
     let (spec, names) = (cluster.spec, cluster.names);
+    let template = pod::template(cluster);
     let manifest = json!({
         "apiVersion": "apps/v1",
         "kind": "StatefulSet",
-        "metadata": { "name": names.stateful_set, "labels": labels(names) },
+        "metadata": {
+            "name": names.stateful_set,
+            "labels": labels(names),
+            "annotations": { TEMPLATE_HASH: template_hash(&template) },
+        },
         "spec": {
             "replicas": spec.replicas,
             "serviceName": names.headless,
@@ -22,7 +32,7 @@ pub fn item(cluster: &Cluster<'_>, live: Option<&Value>) -> Item {
                 "whenDeleted": spec.storage.when_deleted,
                 "whenScaled": spec.storage.when_scaled,
             },
-            "template": pod::template(cluster),
+            "template": template,
             "volumeClaimTemplates": [claim(cluster, live)],
         },
     });
@@ -47,6 +57,16 @@ fn claim(cluster: &Cluster<'_>, live: Option<&Value>) -> Value {
         spec["storageClassName"] = class;
     }
     json!({ "metadata": { "name": "data", "labels": cluster.names.selector() }, "spec": spec })
+}
+
+/// Hash of a pod template.
+pub fn template_hash(template: &Value) -> String {
+    hash(template.to_string().as_bytes())[..16].to_string()
+}
+
+/// The hash that the live StatefulSet was made with.
+pub fn live_template_hash(live: &Value) -> Option<&str> {
+    live.pointer("/metadata/annotations")?.get(TEMPLATE_HASH)?.as_str()
 }
 
 /// Size that the volumes were made with, where they were.

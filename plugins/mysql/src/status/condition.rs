@@ -12,11 +12,12 @@ pub fn conditions(
     live: Option<&Value>,
     snapshot: &Snapshot<MysqlSpec, MysqlStatus>,
 ) -> Vec<Condition> {
+    let reached = snapshot.resource.status.reached.as_ref() == Some(&progress.target);
     let mut conditions = vec![
         ready(cluster, progress),
         available(cluster, progress),
-        progressing(cluster, progress),
-        degraded(cluster, progress, snapshot),
+        progressing(cluster, progress, reached),
+        degraded(cluster, progress, reached, snapshot),
         config(cluster),
     ];
     conditions.extend(live.map(|live| storage(cluster, live)));
@@ -45,15 +46,12 @@ fn available(cluster: &Cluster<'_>, progress: &Progress) -> Condition {
     }
 }
 
-/// A change is being carried out.
-fn progressing(cluster: &Cluster<'_>, progress: &Progress) -> Condition {
-    if progress.applied && progress.updated >= cluster.spec.replicas && progress.ready >= cluster.spec.replicas {
+/// A change is being carried out. A server that fails after all of it was there is no change: see [`degraded`].
+fn progressing(cluster: &Cluster<'_>, progress: &Progress, reached: bool) -> Condition {
+    if progress.done || (progress.rolled_out && reached) {
         return Condition::no("Progressing", "Settled", "no change is being carried out");
     }
     let (reason, message) = waiting(cluster, progress);
-    if progress.applied && progress.updated >= cluster.spec.replicas {
-        return Condition::no("Progressing", "Settled", "the wanted version and settings are rolled out");
-    }
     Condition::yes("Progressing", reason, &message)
 }
 
@@ -86,15 +84,19 @@ fn waiting(cluster: &Cluster<'_>, progress: &Progress) -> (&'static str, String)
 }
 
 /// Something that was in order is not any more.
-fn degraded(cluster: &Cluster<'_>, progress: &Progress, snapshot: &Snapshot<MysqlSpec, MysqlStatus>) -> Condition {
+fn degraded(
+    cluster: &Cluster<'_>,
+    progress: &Progress,
+    reached: bool,
+    snapshot: &Snapshot<MysqlSpec, MysqlStatus>,
+) -> Condition {
     let failing = snapshot.items.iter().find_map(|item| Some((&item.id, item.last_error.as_ref()?)));
     if let Some((id, error)) = failing {
         let message = format!("item {id} cannot be brought to its wanted state: {error}; it is tried again");
         return Condition::yes("Degraded", "ItemFailing", &message);
     }
-    let was_complete = snapshot.resource.status.version.as_deref() == Some(cluster.spec.version.as_str());
     let missing = cluster.spec.replicas.saturating_sub(progress.ready);
-    if was_complete && progress.applied && progress.updated >= cluster.spec.replicas && missing > 0 {
+    if reached && progress.rolled_out && missing > 0 {
         let message = format!("{missing} of {} servers are not ready; Kubernetes restarts them", cluster.spec.replicas);
         return Condition::yes("Degraded", "ServersMissing", &message);
     }
