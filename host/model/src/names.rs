@@ -24,7 +24,7 @@ pub const ANNOTATION_DESIRED: &str = "windlass.dev/desired-digest";
 /// Annotation on children: their removal policy where it is not the usual one (`Keep`, `Protect`), so that it holds even
 /// when the inventory is lost.
 pub const ANNOTATION_REMOVAL: &str = "windlass.dev/removal";
-/// What all labels and annotations of the host end their prefix with.
+/// Prefix of all labels and annotations of the host but [`LABEL_MANAGED_BY`].
 pub const OUR_DOMAIN: &str = "windlass.dev";
 /// Annotation on generated Secrets: generation of the values.
 pub const ANNOTATION_SECRET_GENERATION: &str = "windlass.dev/secret-generation";

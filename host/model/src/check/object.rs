@@ -207,12 +207,10 @@ impl Found<'_> {
     }
 }
 
-/// Labels and annotations under the host's domain. What the host reads on a resource (`windlass.dev/paused`) is for
-/// people, and not for plugins that make such resources.
+/// Labels and annotations of the host's domain itself (`windlass.dev/…`). What the host reads on a resource, like
+/// `windlass.dev/paused`, is for people, and not for plugins that make such resources. Domains below it are the plugins'.
 pub(crate) fn is_ours(key: &str) -> bool {
-    let Some((prefix, _)) = key.split_once('/') else { return false };
-    let prefix = prefix.to_ascii_lowercase();
-    prefix == names::OUR_DOMAIN || prefix.strip_suffix(names::OUR_DOMAIN).is_some_and(|rest| rest.ends_with('.'))
+    key.split_once('/').is_some_and(|(prefix, _)| prefix.eq_ignore_ascii_case(names::OUR_DOMAIN))
 }
 
 fn is_empty(value: &Value) -> bool {

@@ -54,7 +54,7 @@ fn each_rule_refuses_with_its_word() {
         (with(map(), "/metadata/creationTimestamp", json!("now")), "ReservedMetadata"),
         (with(map(), "/metadata/generateName", json!("a-")), "ReservedMetadata"),
         (with(map(), "/metadata/labels", json!({"windlass.dev/owner-uid": "x"})), "ReservedMetadata"),
-        (with(map(), "/metadata/annotations", json!({"x.windlass.dev/y": "x"})), "ReservedMetadata"),
+        (with(map(), "/metadata/annotations", json!({"Windlass.dev/paused": "true"})), "ReservedMetadata"),
         (with(map(), "/metadata/labels", json!({"app.kubernetes.io/managed-by": "Helm"})), "ReservedMetadata"),
         (with(map(), "/status", json!({"a": 1})), "ForeignStatus"),
         (with(object("v1", "Secret"), "/data", json!({"a": "YQ=="})), "RawSecret"),
