@@ -1,0 +1,230 @@
+//! Act: a checked plan in, an applied one out. Everything that the host changes in the world goes through here, and for
+//! Kubernetes through [`kubernetes::Writer`] alone.
+//!
+//! Before anything is created it is written down on the resource (finalizer and inventory, one patch), so that a crash
+//! at any point leaves nothing unknown. A step that fails holds back what needs it and nothing else.
+
+mod guard;
+pub mod kubernetes;
+mod record;
+mod secret;
+mod step;
+
+pub use record::{RecordError, let_go, record};
+
+use crate::{
+    entropy::Entropy,
+    watch::{
+        FingerprintKey, Ledger, Object,
+        discovery::{Discovery, Resource},
+    },
+};
+use futures::{FutureExt, StreamExt, stream};
+use kubernetes::{Class, Failure, Reader, Writer};
+use model::{
+    Checked, ObjectKey, Plan,
+    digest::Digest,
+    facts::ResourceFacts,
+    plan::{Applied, Failure as StepFailure, Step, StepResult},
+};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+/// Steps of one resource that run at the same time.
+const CONCURRENT_STEPS: usize = 8;
+
+/// What the host needs to act.
+pub struct Actor {
+    /// Changes the cluster.
+    pub writer: Writer,
+    /// Reads single live objects, before something is destroyed.
+    pub reader: Reader,
+    /// How kinds are served.
+    pub discovery: Arc<Discovery>,
+    /// Where our own writes are noted.
+    pub ledger: Arc<Ledger>,
+    /// Makes the values of Secrets.
+    pub entropy: Arc<Entropy>,
+    /// Hides the values of Secrets in what is remembered of answers.
+    pub fingerprints: FingerprintKey,
+    /// Cancelled when the host stops: no new write starts then (A9).
+    pub stop: CancellationToken,
+}
+
+/// Bodies that the API server will never take, by item: not sent again until they or the live object differ (D9).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rejections(BTreeMap<String, Rejection>);
+
+#[derive(Clone, Debug, PartialEq)]
+struct Rejection {
+    desired: Digest,
+    live: Option<String>,
+    failure: Failure,
+}
+
+/// What an act came to.
+pub struct Acted {
+    /// The plan with what became of each step.
+    pub plan: Plan<Applied>,
+    /// The most urgent class among the failures, and the word of the first failure of that class.
+    pub worst: Option<(Class, &'static str)>,
+    /// Steps that changed something in the cluster.
+    pub writes: usize,
+}
+
+impl Actor {
+    /// Runs the steps of a plan, wave by wave. `still_wanted` is asked between waves: when it says no (the resource was
+    /// deleted, paused or made again meanwhile), the rest is left to the next pass (I1).
+    #[tracing::instrument(level = "debug", skip_all, fields(steps = plan.steps().len()))]
+    pub async fn act(
+        &self,
+        plan: Plan<Checked>,
+        resource: &ResourceFacts,
+        rejections: &mut Rejections,
+        still_wanted: impl Fn() -> bool,
+    ) -> Acted {
+        let mut results: Vec<Result<Done, Trouble>> = Vec::with_capacity(plan.steps().len());
+        let mut failed: Vec<&str> = Vec::new();
+        let confirmed = guard::confirm_resource(self, &plan, resource).await;
+        for wave in plan.waves() {
+            let reason_to_stop = if self.stop.is_cancelled() {
+                Some("the host is stopping")
+            } else {
+                (!still_wanted()).then_some("the resource changed meanwhile")
+            };
+            let runs: Vec<_> = wave
+                .iter()
+                .map(|step| {
+                    let blocked = step.needs.iter().find(|needed| failed.contains(&needed.as_str())).cloned();
+                    let rejected = rejections.of(step);
+                    let confirmed = &confirmed;
+                    let span = tracing::debug_span!("step", verb = step.action.verb(), item = %step.item);
+                    async move {
+                        if let Some(reason) = reason_to_stop {
+                            return Err(Trouble::Skipped(reason.into()));
+                        }
+                        if let Some(needed) = blocked {
+                            return Err(Trouble::Skipped(format!("needs {needed}, which failed")));
+                        }
+                        if let Some(failure) = rejected {
+                            return Err(Trouble::Failed(failure));
+                        }
+                        if step.action.destructive() {
+                            confirmed.clone().map_err(Trouble::Failed)?;
+                        }
+                        self.run(step, resource).await.map_err(Trouble::Failed)
+                    }
+                    .instrument(span)
+                    .boxed()
+                })
+                .collect();
+            let outcomes: Vec<_> = stream::iter(runs).buffered(CONCURRENT_STEPS).collect().await;
+            for (step, outcome) in wave.iter().zip(&outcomes) {
+                rejections.note(step, outcome);
+                match outcome {
+                    Ok(_) => {}
+                    Err(_) => failed.push(&step.item),
+                }
+            }
+            results.extend(outcomes);
+        }
+        let worst = worst(&results);
+        let writes = results.iter().filter(|result| matches!(result, Ok(Done { changed: true, .. }))).count();
+        Acted { plan: plan.applied(results.into_iter().map(into_result).collect()), worst, writes }
+    }
+
+    /// How the kind of an object is served.
+    pub async fn served_as(&self, key: &ObjectKey) -> Result<Resource, Failure> {
+        match self.discovery.resolve(&key.kind).await {
+            Ok(Some(resource)) => Ok(resource),
+            Ok(None) => Err(Failure::NotServed),
+            Err(error) => Err(Failure::Unknown(error.to_string())),
+        }
+    }
+
+    /// Notes a write, and reads the answer into the form that the cache has, without the values of Secrets.
+    fn wrote(&self, owner: &ObjectKey, key: &ObjectKey, answer: serde_json::Value) -> Result<Object, Failure> {
+        let object = Object::from_value(&key.kind, answer, &self.fingerprints)
+            .map_err(|error| Failure::Unknown(error.to_string()))?;
+        self.ledger.wrote(owner, key, &object.resource_version);
+        Ok(object)
+    }
+}
+
+/// What a step came to that went well.
+struct Done {
+    /// Something in the cluster changed.
+    changed: bool,
+    /// What to remember of the answer.
+    remember: Option<model::facts::LastWrite>,
+}
+
+/// Why a step did not go well.
+enum Trouble {
+    Skipped(String),
+    Failed(Failure),
+}
+
+impl Rejections {
+    fn of(&self, step: &Step) -> Option<Failure> {
+        let rejection = self.0.get(&step.item)?;
+        let same = Some(rejection.desired) == step.action.desired_digest()
+            && rejection.live.as_deref() == step.action.live().map(|live| live.uid.as_str());
+        same.then(|| rejection.failure.clone())
+    }
+
+    fn note(&mut self, step: &Step, outcome: &Result<Done, Trouble>) {
+        match (outcome, step.action.desired_digest()) {
+            (Err(Trouble::Failed(failure)), Some(desired)) if failure.class() == Class::Terminal => {
+                let live = step.action.live().map(|live| live.uid.clone());
+                self.0.insert(step.item.clone(), Rejection { desired, live, failure: failure.clone() });
+            }
+            (Ok(_), _) => {
+                self.0.remove(&step.item);
+            }
+            (Err(_), _) => {}
+        }
+    }
+}
+
+fn worst(results: &[Result<Done, Trouble>]) -> Option<(Class, &'static str)> {
+    let urgency = |class: Class| match class {
+        Class::Observe => 0,
+        Class::Backoff => 1,
+        Class::Parked => 2,
+        Class::Terminal => 3,
+    };
+    let failures = results.iter().filter_map(|result| match result {
+        Err(Trouble::Failed(failure)) => Some((failure.class(), failure.reason())),
+        Err(Trouble::Skipped(_)) | Ok(_) => None,
+    });
+    failures.min_by_key(|(class, _)| urgency(*class))
+}
+
+fn into_result(result: Result<Done, Trouble>) -> StepResult {
+    match result {
+        Ok(Done { changed: true, remember }) => StepResult::Done(remember),
+        Ok(Done { changed: false, remember }) => StepResult::Already(remember),
+        Err(Trouble::Skipped(why)) => StepResult::Skipped(why),
+        Err(Trouble::Failed(failure)) => StepResult::Failed(StepFailure {
+            reason: failure.reason().into(),
+            message: failure.to_string(),
+            class: match failure.class() {
+                Class::Observe | Class::Backoff => model::outcome::Class::Retry,
+                Class::Parked => model::outcome::Class::Blocked,
+                Class::Terminal => model::outcome::Class::WaitForChange,
+            },
+        }),
+    }
+}
+
+/// How long to wait before a resource with a failure of this class is looked at again; none: a growing pause.
+pub fn pause(class: Class) -> Option<Duration> {
+    match class {
+        // The view was old: the event that shows the change is on its way, and this is for when it is not.
+        Class::Observe | Class::Backoff => None,
+        Class::Parked => Some(Duration::from_secs(30)),
+        Class::Terminal => Some(Duration::from_secs(600)),
+    }
+}

@@ -1,0 +1,149 @@
+//! What one pass over a resource needs from the host, in one value: views, the plugin, hands to act with, and what this
+//! process remembers of earlier passes. Built once; every test builds its own.
+
+mod memory;
+mod missing;
+
+pub use memory::{Memories, Memory, Quiet};
+
+use crate::{
+    act::{self, Actor},
+    clock::Clock,
+    decide::decider::Decider,
+    entropy::Entropy,
+    serve::Metrics,
+    watch::{Cache, FingerprintKey, Ledger, Trigger, Watches},
+};
+use missing::Missing;
+use model::{CheckLimits, Grants, Kind, snapshot::Json};
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+use tokio_util::sync::CancellationToken;
+
+/// The host, as one pass sees it.
+pub struct Context {
+    /// What was last seen of the cluster.
+    pub cache: Arc<Cache>,
+    /// Our own writes that the cache may not have seen.
+    pub ledger: Arc<Ledger>,
+    /// Watches of kinds.
+    pub watches: Arc<Watches>,
+    /// Knows which changes concern which resource.
+    pub trigger: Arc<Trigger>,
+    /// Who decides for which kind.
+    pub plugins: Arc<Plugins>,
+    /// Changes the cluster.
+    pub actor: Actor,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// Limits of what one decision may hold.
+    pub limits: CheckLimits,
+    /// What this process remembers, by resource. Losing it costs a few reads and calls, never a wrong write.
+    pub memories: Memories,
+}
+
+/// What a host is put together from.
+pub struct Parts {
+    /// Through the host's gate.
+    pub client: kube::Client,
+    /// What was last seen of the cluster.
+    pub cache: Arc<Cache>,
+    /// Our own writes.
+    pub ledger: Arc<Ledger>,
+    /// Watches of kinds.
+    pub watches: Arc<Watches>,
+    /// Which changes concern which resource.
+    pub trigger: Arc<Trigger>,
+    /// Who decides for which kind.
+    pub plugins: Arc<Plugins>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<Entropy>,
+    /// Hides the values of Secrets.
+    pub fingerprints: FingerprintKey,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// Cancelled when the host stops.
+    pub stop: CancellationToken,
+}
+
+impl Context {
+    /// A host that remembers nothing yet.
+    pub fn new(parts: Parts) -> Self {
+        let Parts { client, cache, ledger, watches, trigger, plugins, clock, entropy, fingerprints, metrics, stop } =
+            parts;
+        let (reader, writer) = act::kubernetes::connect(client, metrics.clone());
+        let discovery = watches.discovery().clone();
+        let actor = Actor { writer, reader, discovery, ledger: ledger.clone(), entropy, fingerprints, stop };
+        let limits = CheckLimits::default();
+        Context {
+            cache,
+            ledger,
+            watches,
+            trigger,
+            plugins,
+            actor,
+            clock,
+            limits,
+            metrics,
+            memories: Memories::default(),
+        }
+    }
+}
+
+/// A plugin in use: what decides, and what the operator allows and sets.
+pub struct Served {
+    /// What decides.
+    pub decider: Arc<dyn Decider>,
+    /// What it may do.
+    pub grants: Grants,
+    /// The operator's settings for it.
+    pub settings: Json,
+    /// Changes whenever one of the others does: code, grants, settings.
+    pub identity: u64,
+}
+
+impl Served {
+    /// A plugin in use.
+    pub fn new(decider: Arc<dyn Decider>, grants: Grants, settings: Json) -> Self {
+        use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+        let mut hasher = DefaultHasher::new();
+        decider.digest().hash(&mut hasher);
+        settings.hash(&mut hasher);
+        // Grants hold nothing that cannot be written as JSON.
+        serde_json::to_string(&grants).unwrap_or_default().hash(&mut hasher);
+        Served { decider, grants, settings, identity: hasher.finish() }
+    }
+
+    /// Stands in for a plugin that is not there: it decides nothing, and is allowed nothing.
+    pub fn missing() -> Self {
+        Served::new(Arc::new(Missing::default()), Grants::default(), "{}".into())
+    }
+}
+
+/// The plugins in use, by the kinds that they serve. Changes while the host runs; a pass keeps the plugin that it began
+/// with (H1).
+#[derive(Default)]
+pub struct Plugins(RwLock<HashMap<Kind, Arc<Served>>>);
+
+impl Plugins {
+    /// From now on this plugin decides for the kind.
+    pub fn serve(&self, kind: Kind, served: Arc<Served>) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(kind, served);
+    }
+
+    /// Nobody decides for the kind any more.
+    pub fn stop_serving(&self, kind: &Kind) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(kind);
+    }
+
+    /// The plugin that decides for a kind.
+    pub fn serving(&self, kind: &Kind) -> Option<Arc<Served>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(kind).cloned()
+    }
+}

@@ -1,0 +1,148 @@
+//! What this process remembers of one resource between passes. Nothing here decides what is written: every pass starts
+//! from what is observed, and a process that forgot everything ends in the same state. It saves work, and it counts what
+//! only shows over time.
+
+use crate::{act::Rejections, decide::flapping::Flapping, observe::Identity, report::Told};
+use model::{
+    Decision, Inventory, ItemId, ObjectKey,
+    description::RelatedQuery,
+    facts::LastWrite,
+    snapshot::{Instant, Json},
+};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// The memories of all resources.
+#[derive(Default)]
+pub struct Memories(Mutex<HashMap<ObjectKey, Memory>>);
+
+/// What is remembered of one resource.
+#[derive(Default)]
+pub struct Memory {
+    uid: String,
+    inventory: Option<(Box<str>, Arc<Inventory>)>,
+    /// When each owned object became ready, or stopped to be, by uid.
+    readiness: BTreeMap<Box<str>, (bool, Instant)>,
+    /// The last pass had nothing to do and nothing to say.
+    pub quiet: Option<Quiet>,
+    /// The decision for a view that still has something to be done about.
+    pub decided: Option<(Identity, Arc<Decision>)>,
+    /// What the plugin asked for last by `needs`.
+    pub needs: Vec<RelatedQuery>,
+    /// The resource as it was last accepted, and by which plugin: generation, [`crate::context::Served::identity`].
+    pub accepted: Option<(i64, u64, Json)>,
+    /// What was applied last, by item.
+    pub last_writes: BTreeMap<ItemId, LastWrite>,
+    /// Why the last change of an item failed.
+    pub errors: BTreeMap<ItemId, String>,
+    /// Bodies that the API server will never take.
+    pub rejections: Rejections,
+    /// How often each item changed its mind.
+    pub flapping: Flapping,
+    /// What users were told already.
+    pub told: Told,
+}
+
+/// A pass that found nothing to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quiet {
+    /// What it looked at.
+    pub identity: Identity,
+    /// Until when that holds if nothing changes; none: for ever.
+    pub until: Option<Instant>,
+}
+
+impl Memories {
+    /// Takes the memory of a resource out; a pass puts it back. There is one pass at a time for a key, and one that
+    /// panics loses the memory, which is safe.
+    pub fn take(&self, key: &ObjectKey, uid: &str) -> Memory {
+        let memory = self.lock().remove(key).filter(|memory| memory.uid == uid);
+        memory.unwrap_or_else(|| Memory { uid: uid.into(), ..Memory::default() })
+    }
+
+    /// Puts the memory of a resource back.
+    pub fn keep(&self, key: &ObjectKey, memory: Memory) {
+        self.lock().insert(key.clone(), memory);
+    }
+
+    /// Forgets a resource that is gone.
+    pub fn forget(&self, key: &ObjectKey) {
+        self.lock().remove(key);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ObjectKey, Memory>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Memory {
+    /// The inventory that an annotation holds, read once for each new text. One that cannot be read is empty here.
+    pub fn inventory(&mut self, text: Option<&str>) -> Arc<Inventory> {
+        let text = text.unwrap_or_default();
+        match &self.inventory {
+            Some((known, inventory)) if **known == *text => inventory.clone(),
+            _ => {
+                let read =
+                    if text.is_empty() { Inventory::default() } else { Inventory::read(text).unwrap_or_default() };
+                let inventory = Arc::new(read);
+                self.inventory = Some((text.into(), inventory.clone()));
+                inventory
+            }
+        }
+    }
+
+    /// Since when an object is ready, or is not; zero where this process has not seen it change.
+    pub fn ready_since(&mut self, uid: &str, ready: bool, now: Instant) -> Instant {
+        match self.readiness.get_mut(uid) {
+            Some((before, since)) => {
+                if *before != ready {
+                    (*before, *since) = (ready, now);
+                }
+                *since
+            }
+            None => {
+                self.readiness.insert(uid.into(), (ready, 0));
+                0
+            }
+        }
+    }
+
+    /// Whether the last pass looked at the same and had nothing to do, and that still holds; then until when.
+    pub fn still_quiet(&self, identity: Identity, now: Instant) -> Option<Option<Instant>> {
+        let quiet = self.quiet.filter(|quiet| quiet.identity == identity)?;
+        quiet.until.is_none_or(|until| now < until).then_some(quiet.until)
+    }
+
+    /// Forgets the readiness of objects that are not among these any more.
+    pub fn only(&mut self, exists: impl Fn(&str) -> bool) {
+        self.readiness.retain(|uid, _| exists(uid));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::Kind;
+
+    #[test]
+    fn a_later_resource_of_the_same_name_inherits_nothing() {
+        let key = ObjectKey { kind: Kind::new("x", "v1", "X"), namespace: None, name: "x".into() };
+        let memories = Memories::default();
+        let mut memory = memories.take(&key, "one");
+        memory.errors.insert("item".into(), "failed".into());
+        memories.keep(&key, memory);
+        assert_eq!(memories.take(&key, "two").errors.len(), 0);
+    }
+
+    #[test]
+    fn readiness_counts_from_the_change_that_was_seen() {
+        let mut memory = Memory::default();
+        assert_eq!(memory.ready_since("a", false, 10), 0);
+        assert_eq!(memory.ready_since("a", true, 20), 20);
+        assert_eq!(memory.ready_since("a", true, 30), 20);
+        memory.only(|_| false);
+        assert_eq!(memory.ready_since("a", true, 40), 0);
+    }
+}

@@ -1,0 +1,141 @@
+//! Observe: the key of a resource in, one immutable view of it and everything around it out. From caches alone: nothing
+//! is asked of the API server here, and an unchanged resource is recognised without a document being parsed.
+//!
+//! It goes in two steps. A [`Look`] collects references to cached objects and the identity of the whole; only when that
+//! identity is new, or the last pass left something to do, [`Look::snapshot`] and [`Look::facts`] read the documents.
+
+pub mod found;
+mod identity;
+mod related;
+mod sighting;
+mod snapshot;
+
+pub use identity::Identity;
+pub use related::Answer;
+
+use crate::{
+    context::{Memory, Served},
+    watch::{Cache, Object, cache::Sync, discovery::Discovery},
+};
+use model::{
+    Body, Decision, Inventory, Kind, ObjectKey,
+    description::RelatedQuery,
+    inventory::Target,
+    names,
+    scope::{Scope, Scopes},
+    snapshot::manifest_kind,
+};
+use std::sync::Arc;
+
+/// What was found for one resource, as references into the cache.
+pub struct Look {
+    /// The resource.
+    pub resource: Arc<Object>,
+    /// Every object of every watched kind that belongs to it, by key.
+    pub owned: Vec<Arc<Object>>,
+    /// Objects that the inventory names and that do not carry our marks any more (or are of a kind that has none).
+    pub named: Vec<(ObjectKey, Seen)>,
+    /// Answers to the queries of the plugin.
+    pub related: Vec<Answer>,
+    /// What the resource has in its inventory. One that cannot be read is empty here and an error in the facts.
+    pub inventory: Arc<Inventory>,
+    /// Same identity: same snapshot, but for the time.
+    pub identity: Identity,
+}
+
+/// What the cache says about one object.
+#[derive(Clone, Debug)]
+pub enum Seen {
+    /// It is there.
+    Found(Arc<Object>),
+    /// It is not there.
+    Absent,
+    /// Nothing is known; the text says why.
+    Unknown(String),
+}
+
+/// Why there is nothing to look at yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotYet {
+    /// The first list of a kind is under way.
+    Listing(Kind),
+    /// The resource is gone.
+    Gone,
+}
+
+impl Look {
+    /// What the plugin asked to see.
+    pub fn queries(&self) -> Vec<RelatedQuery> {
+        self.related.iter().map(|answer| answer.query.clone()).collect()
+    }
+}
+
+/// Collects what is there. `watch` is told every kind that has to be watched; it may be called with one that is.
+#[tracing::instrument(level = "debug", skip_all)]
+pub fn look(
+    key: &ObjectKey,
+    cache: &Cache,
+    served: &Served,
+    memory: &mut Memory,
+    watch: &dyn Fn(&Kind),
+) -> Result<Look, NotYet> {
+    let resource = cache.get(key).ok_or(NotYet::Gone)?;
+    let inventory = memory.inventory(resource.annotations.get(names::ANNOTATION_INVENTORY).map(String::as_str));
+    let writes = served.decider.description().writes.iter();
+    for kind in writes.chain(inventory.entries.iter().filter_map(|entry| kind_of(&entry.target))) {
+        settled(cache, kind, watch)?;
+    }
+    let queries: Vec<&RelatedQuery> = served.decider.description().reads.iter().chain(&memory.needs).collect();
+    let mut related = Vec::with_capacity(queries.len());
+    for query in queries {
+        related.push(related::answer(query, key, cache, &served.grants, watch)?);
+    }
+    let owned = cache.owned_by(&resource.uid);
+    let named = inventory
+        .entries
+        .iter()
+        .filter_map(|entry| key_of(&entry.target))
+        .filter(|named| !owned.iter().any(|object| object.key == **named))
+        .map(|named| (named.clone(), sighting::of(cache, named)))
+        .collect();
+    let mut look = Look { resource, owned, named, related, inventory, identity: Identity::default() };
+    look.identity = Identity::of(&look, served, memory);
+    Ok(look)
+}
+
+/// A view of the kind can be relied on, or it is known why there is none.
+fn settled(cache: &Cache, kind: &Kind, watch: &dyn Fn(&Kind)) -> Result<(), NotYet> {
+    match cache.sync(kind) {
+        Sync::Unwatched => {
+            watch(kind);
+            Err(NotYet::Listing(kind.clone()))
+        }
+        Sync::Listing => Err(NotYet::Listing(kind.clone())),
+        Sync::Synced | Sync::Missing | Sync::Forbidden(_) => Ok(()),
+    }
+}
+
+fn key_of(target: &Target) -> Option<&ObjectKey> {
+    match target {
+        Target::Object(key) | Target::Secret(key) => Some(key),
+        Target::External { .. } => None,
+    }
+}
+
+fn kind_of(target: &Target) -> Option<&Kind> {
+    key_of(target).map(|key| &key.kind)
+}
+
+/// Where the kinds of a decision live, as the cluster tells. Asked once for each group; later from memory.
+pub async fn scopes(decision: &Decision, discovery: &Discovery) -> Scopes {
+    let mut scopes = Scopes::default();
+    for item in &decision.items {
+        let Body::Kubernetes(manifest) = &item.body else { continue };
+        let Some(kind) = manifest_kind(manifest) else { continue };
+        // Where the cluster cannot be asked, the plan knows the built-in kinds, and the check refuses the others.
+        if let Ok(Some(resource)) = discovery.resolve(&kind).await {
+            scopes.insert(&kind, if resource.namespaced { Scope::Namespaced } else { Scope::Cluster });
+        }
+    }
+    scopes
+}

@@ -1,0 +1,49 @@
+//! What makes two looks at a resource the same look: uids and resourceVersions of everything that went in, and what else
+//! a plugin is shown. No document is read, and nothing is allocated.
+
+use super::{Look, Seen};
+use crate::{
+    context::{Memory, Served},
+    watch::Object,
+};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// 128 bits. Equal within one process for equal views; not meant to leave it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Identity(u64, u64);
+
+impl Identity {
+    pub(super) fn of(look: &Look, served: &Served, memory: &Memory) -> Self {
+        // Two hashes with different beginnings, so that an accidental match is out of the question.
+        let (mut one, mut two) = (DefaultHasher::new(), DefaultHasher::new());
+        two.write_u8(1);
+        for hasher in [&mut one, &mut two] {
+            served.identity.hash(hasher);
+            object(&look.resource, hasher);
+            look.owned.len().hash(hasher);
+            look.owned.iter().for_each(|owned| object(owned, hasher));
+            look.named.len().hash(hasher);
+            for (key, seen) in &look.named {
+                key.hash(hasher);
+                match seen {
+                    Seen::Found(found) => object(found, hasher),
+                    Seen::Absent => hasher.write_u8(2),
+                    Seen::Unknown(why) => why.hash(hasher),
+                }
+            }
+            for answer in &look.related {
+                answer.query.hash(hasher);
+                answer.reason.hash(hasher);
+                answer.objects.len().hash(hasher);
+                answer.objects.iter().for_each(|found| object(found, hasher));
+            }
+            memory.errors.hash(hasher);
+        }
+        Identity(one.finish(), two.finish())
+    }
+}
+
+fn object(object: &Object, hasher: &mut DefaultHasher) {
+    object.uid.hash(hasher);
+    object.resource_version.hash(hasher);
+}

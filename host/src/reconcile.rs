@@ -1,0 +1,118 @@
+//! One pass over one resource: watch -> observe -> decide -> check -> act -> report.
+//!
+//! A pass starts from what is observed and never from what an earlier one believed. It may be stopped anywhere: the next
+//! one, in this process or another, ends in the same state.
+
+mod early;
+mod later;
+
+use crate::{
+    act,
+    context::{Context, Memory, Quiet, Served},
+    decide::question::{self, NoDecision},
+    driver::{Next, Reconciler},
+    observe::{self, Look, NotYet},
+    report::{self, Report},
+    watch::Freshness,
+};
+use model::{Decision, ObjectKey, check, plan};
+use std::sync::Arc;
+
+/// How often one pass asks again because the plugin wants to see more.
+const MOST_ROUNDS: usize = 5;
+
+impl Reconciler for Context {
+    async fn reconcile(&self, key: &ObjectKey) -> Next {
+        // watch: nothing is decided from a view that is older than what we wrote ourselves (B3).
+        let Some(resource) = self.cache.get(key) else { return self.forget(key) };
+        if self.ledger.fresh(key, &self.cache) != Freshness::Fresh {
+            return Next::WaitForCache;
+        }
+        let served = self.plugins.serving(&key.kind).unwrap_or_else(|| Arc::new(Served::missing()));
+        let mut memory = self.memories.take(key, &resource.uid);
+        let next = self.pass(key, &served, &mut memory).await;
+        self.memories.keep(key, memory);
+        next
+    }
+}
+
+impl Context {
+    async fn pass(&self, key: &ObjectKey, served: &Served, memory: &mut Memory) -> Next {
+        let now = self.clock.now();
+
+        // observe and decide: again, as long as the plugin wants to see more.
+        let mut round = 0;
+        let (look, resource, decided) = loop {
+            let look = match observe::look(key, &self.cache, served, memory, &|kind| self.watches.ensure(kind)) {
+                Ok(look) => look,
+                Err(NotYet::Gone) => return self.forget(key),
+                Err(NotYet::Listing(_)) => return Next::WaitForCache,
+            };
+            if let Some(until) = memory.still_quiet(look.identity, now) {
+                return self.rest(until);
+            }
+            self.trigger.reads(key, &look.queries());
+            let Some(resource) = observe::found::resource(&look.resource) else { return Next::Parked };
+            if let Some(next) = self.without_asking(&look, &resource, memory).await {
+                return next;
+            }
+            round += 1;
+            match question::ask(&look, served, memory, now, &self.metrics).await {
+                Err(NoDecision::Needs(queries)) if round < MOST_ROUNDS => {
+                    memory.needs = queries;
+                }
+                decided => break (look, resource, decided),
+            }
+        };
+        let (decision, without_plugin) = match decided {
+            Ok(decision) => (decision, None),
+            Err(why) => match self.teardown_without_plugin(&look, &resource, &why) {
+                Some(reason) => (Arc::new(Decision::default()), Some(reason)),
+                None => return self.no_decision(&look, &resource, memory, why).await,
+            },
+        };
+
+        // check: as a whole, or not at all.
+        let scopes = observe::scopes(&decision, self.watches.discovery()).await;
+        let facts = look.facts(resource, served, memory, &self.cache, &scopes, &decision);
+        let proposed = plan::propose(&facts, &decision);
+        let description = served.decider.description();
+        let checked = match check::check(proposed, &facts, &served.grants, description, &self.limits) {
+            Ok(checked) => checked,
+            Err(refusal) => return self.refused(&look, memory, &refusal).await,
+        };
+
+        // act: what will exist is written down first.
+        if checked.finished() {
+            return self.let_go(&facts.resource, memory).await;
+        }
+        if let Err(error) = act::record(&self.actor, &checked, &facts.resource).await {
+            return self.not_recorded(&look, memory, error).await;
+        }
+        let mut rejections = std::mem::take(&mut memory.rejections);
+        let acted = self.actor.act(checked, &facts.resource, &mut rejections, || self.still_wanted(&look)).await;
+        memory.rejections = rejections;
+        memory.learn(&acted.plan);
+
+        // report: only what differs from what is told already.
+        let report = Report {
+            resource: &look.resource,
+            decision: Some(&decision).filter(|_| without_plugin.is_none()).map(|decision| &**decision),
+            verdict: later::verdict(&acted, facts.resource.deleting, without_plugin),
+            news: report::news_of(&acted.plan, &decision),
+        };
+        let told = report::report(self, memory, report).await;
+        memory.quiet =
+            later::is_quiet(&look, &acted, &told).then_some(Quiet { identity: look.identity, until: decision.wake });
+        later::next(&acted, told, decision.wake, self.clock.now())
+    }
+
+    /// The resource is still the one that was decided for, and nobody deleted or paused it meanwhile (I1).
+    fn still_wanted(&self, look: &Look) -> bool {
+        self.cache.get(&look.resource.key).is_some_and(|now| {
+            now.uid == look.resource.uid
+                && now.is_deleting() == look.resource.is_deleting()
+                && now.generation == look.resource.generation
+        })
+    }
+}

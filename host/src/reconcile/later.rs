@@ -1,0 +1,112 @@
+//! What follows from a plan that was acted on: what to say, whether there is anything left to do, when to look again.
+
+use crate::{
+    act::{
+        self, Acted, RecordError,
+        kubernetes::{Class, Failure},
+    },
+    context::{Context, Memory},
+    driver::Next,
+    observe::{Look, Seen},
+    report::{self, News, Report, Verdict},
+};
+use model::{
+    Plan,
+    facts::ResourceFacts,
+    plan::{Applied, StepResult},
+    snapshot::Instant,
+};
+use std::time::Duration;
+
+/// How soon a pass follows one whose writes changed nothing: no event will come of them.
+const AGAIN: Duration = Duration::from_millis(50);
+
+impl Context {
+    /// Nothing to do until something changes, or until then.
+    pub(super) fn rest(&self, until: Option<Instant>) -> Next {
+        Next::Done { wake: until.map(|until| Duration::from_millis(until.saturating_sub(self.clock.now()))) }
+    }
+
+    /// Lets go of a resource of which nothing is left.
+    pub(super) async fn let_go(&self, resource: &ResourceFacts, memory: &mut Memory) -> Next {
+        memory.quiet = None;
+        match act::let_go(&self.actor, resource).await {
+            Ok(()) => Next::Done { wake: None },
+            Err(RecordError { failure, .. }) => retry(failure.class(), failure.reason()),
+        }
+    }
+
+    /// Nothing was done, because what would exist could not be written down.
+    pub(super) async fn not_recorded(&self, look: &Look, memory: &mut Memory, error: RecordError) -> Next {
+        memory.quiet = None;
+        let failure = &error.failure;
+        // The resource changed since it was observed, or may have: that is for a new look, and not worth a word (D1).
+        if failure.class() != Class::Observe {
+            let verdict = Some(Verdict::no(failure.reason(), error.to_string()));
+            let news = vec![News::state(true, failure.reason(), error.to_string())];
+            let report = Report { resource: &look.resource, decision: None, verdict, news };
+            if let Err(failure) = report::report(self, memory, report).await {
+                return retry(failure.class(), failure.reason());
+            }
+        }
+        retry(failure.class(), failure.reason())
+    }
+}
+
+impl Memory {
+    /// Takes over what a plan that was acted on taught: what was written last, and what failed.
+    pub(super) fn learn(&mut self, plan: &Plan<Applied>) {
+        for (step, result) in plan.results() {
+            match result {
+                StepResult::Failed(outcome) => {
+                    self.errors.insert(step.item.clone(), outcome.message.clone());
+                }
+                StepResult::Done(_) | StepResult::Already(_) => {
+                    self.errors.remove(&step.item);
+                }
+                StepResult::Skipped(_) => {}
+            }
+        }
+        let written: Vec<_> = plan.last_writes().map(|(item, write)| (item.to_owned(), write.clone())).collect();
+        self.last_writes.extend(written);
+        let exists = |item: &String| plan.inventory().entries.iter().any(|entry| entry.id == *item);
+        self.last_writes.retain(|item, _| exists(item));
+        self.errors.retain(|item, _| exists(item) || plan.steps().iter().any(|step| step.item == *item));
+    }
+}
+
+/// What to put into the status. Nothing while another pass will follow at once and say more: a status for each step of a
+/// resource would be as many writes as its children.
+pub(super) fn verdict(acted: &Acted, deleting: bool, without_plugin: Option<(String, String)>) -> Option<Verdict> {
+    let verdict = report::verdict_of(&acted.plan, deleting);
+    let on_the_way = acted.worst.is_none() && !acted.plan.steps().is_empty();
+    let waits = !deleting && !acted.plan.waiting().is_empty();
+    let worth_a_write = !on_the_way || waits || !acted.plan.blocked().is_empty();
+    // A failure that a new look mends is no state of the resource.
+    let passing = acted.worst.is_some_and(|(class, _)| class == Class::Observe);
+    (worth_a_write && !passing).then_some(Verdict { without_plugin, ..verdict })
+}
+
+/// Whether the same look would lead to nothing again: no step, no word, and no view that was missing.
+pub(super) fn is_quiet(look: &Look, acted: &Acted, told: &Result<bool, Failure>) -> bool {
+    let unknown = look.named.iter().any(|(_, seen)| matches!(seen, Seen::Unknown(_)));
+    acted.plan.steps().is_empty() && matches!(told, Ok(false)) && !unknown
+}
+
+/// When to look again.
+pub(super) fn next(acted: &Acted, told: Result<bool, Failure>, wake: Option<Instant>, now: Instant) -> Next {
+    if let Some((class, reason)) = acted.worst {
+        return retry(class, reason);
+    }
+    if let Err(failure) = told {
+        return retry(failure.class(), failure.reason());
+    }
+    if !acted.plan.steps().is_empty() && acted.writes == 0 {
+        return Next::Done { wake: Some(AGAIN) };
+    }
+    Next::Done { wake: wake.map(|wake| Duration::from_millis(wake.saturating_sub(now))) }
+}
+
+fn retry(class: Class, reason: &'static str) -> Next {
+    Next::Retry { after: act::pause(class), reason }
+}
