@@ -46,6 +46,23 @@ pub enum Target {
     },
 }
 
+impl Target {
+    /// Whether both name one place, in whatever version of an API, and whether or not the host made the values of a Secret.
+    pub fn same_place(&self, other: &Target) -> bool {
+        match (self, other) {
+            (Target::Object(one) | Target::Secret(one), Target::Object(two) | Target::Secret(two)) => {
+                one.name == two.name
+                    && one.namespace == two.namespace
+                    && one.kind.kind == two.kind.kind
+                    && one.kind.group == two.kind.group
+            }
+            (Target::External { .. }, Target::External { .. }) => Place::of(self) == Place::of(other),
+            (Target::Object(_) | Target::Secret(_), Target::External { .. })
+            | (Target::External { .. }, Target::Object(_) | Target::Secret(_)) => false,
+        }
+    }
+}
+
 impl fmt::Display for Target {
     /// `StatefulSet.apps default/prod-db`, `mysql db-0:3306`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -101,8 +118,7 @@ impl Inventory {
 
     /// Whether it names this place, in whatever version of an API.
     pub fn lists(&self, target: &Target) -> bool {
-        let place = Place::of(target);
-        self.entries.iter().any(|entry| Place::of(&entry.target) == place)
+        self.entries.iter().any(|entry| entry.target.same_place(target))
     }
 
     /// Every place of Kubernetes that it names: what has to be looked at before a plan is made.

@@ -55,6 +55,19 @@ fn the_form_is_stable_and_unknown_fields_are_left_out() {
 }
 
 #[test]
+fn a_place_is_the_same_in_every_version_and_under_no_other_name() {
+    let object = |group: &str, version: &str, name: &str| {
+        Target::Object(ObjectKey { kind: Kind::new(group, version, "Thing"), namespace: None, name: name.into() })
+    };
+    assert!(object("a", "v1", "x").same_place(&object("a", "v2", "x")));
+    assert!(!object("a", "v1", "x").same_place(&object("b", "v1", "x")));
+    assert!(!object("a", "v1", "x").same_place(&object("a", "v1", "y")));
+    let azure = |name: &str| Target::External { backend: Backend::Azure, name: name.into(), api_version: "1".into() };
+    assert!(azure("/Subscriptions/x").same_place(&azure("/subscriptions/X")));
+    assert!(!azure("x").same_place(&object("", "1", "x")));
+}
+
+#[test]
 fn a_newer_form_is_named_and_an_empty_text_is_no_empty_inventory() {
     assert_eq!(Inventory::read(r#"{"v":2,"things":{}}"#), Err(InventoryError::Newer(2)));
     assert!(matches!(Inventory::read(""), Err(InventoryError::Damaged(_))));
