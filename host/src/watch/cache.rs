@@ -41,6 +41,8 @@ pub struct Change {
     pub old: Option<Arc<Object>>,
     /// As it is; none for one that is gone.
     pub new: Option<Arc<Object>>,
+    /// It was told by the first list of its kind: nothing happened, we only began to look.
+    pub first: bool,
 }
 
 impl Change {
@@ -167,17 +169,18 @@ impl Cache {
         if version.is_some_and(|version| version < part.feed(feed).seen) {
             return part.restore(feed, gone, objects, version);
         }
+        let first = part.feed(feed).sync != Sync::Synced && gone.is_empty();
         let mut changes = Vec::new();
         for object in objects {
             gone.remove(&object.key);
-            changes.extend(part.put(object));
+            changes.extend(part.put(object).map(|change| Change { first, ..change }));
         }
         for key in keep {
             gone.remove(key);
         }
         for object in gone.into_values() {
             part.remove(&object.key);
-            changes.push(Change { old: Some(object), new: None });
+            changes.push(Change { old: Some(object), new: None, first: false });
         }
         let progress = part.feed(feed);
         progress.sync = Sync::Synced;
@@ -202,7 +205,7 @@ impl Cache {
         if !part.feed(feed).advance(version) {
             return None;
         }
-        part.remove(key).map(|old| Change { old: Some(old), new: None })
+        part.remove(key).map(|old| Change { old: Some(old), new: None, first: false })
     }
 
     /// Takes a bookmark: everything up to the version has been told.
@@ -216,7 +219,7 @@ impl Cache {
         let part = kinds.get_mut(&key.kind)?;
         match object {
             Some(object) => part.put(object),
-            None => part.remove(key).map(|old| Change { old: Some(old), new: None }),
+            None => part.remove(key).map(|old| Change { old: Some(old), new: None, first: false }),
         }
     }
 
@@ -284,12 +287,12 @@ impl Part {
         let mut changes: BTreeMap<ObjectKey, Change> = BTreeMap::new();
         for (key, object) in old {
             self.remove(&key);
-            changes.insert(key, Change { old: Some(object), new: None });
+            changes.insert(key, Change { old: Some(object), new: None, first: false });
         }
         for object in objects {
             let key = object.key.clone();
             let new = self.put(object).and_then(|change| change.new);
-            changes.entry(key).or_insert(Change { old: None, new: None }).new = new;
+            changes.entry(key).or_insert(Change { old: None, new: None, first: false }).new = new;
         }
         let progress = self.feed(feed);
         progress.sync = Sync::Synced;
@@ -317,7 +320,7 @@ impl Part {
         }
         let space = new.key.namespace.clone().unwrap_or_default();
         self.objects.entry(space).or_default().insert(new.key.name.clone(), new.clone());
-        Some(Change { old, new: Some(new) })
+        Some(Change { old, new: Some(new), first: false })
     }
 
     fn remove(&mut self, key: &ObjectKey) -> Option<Arc<Object>> {

@@ -100,7 +100,9 @@ impl Trigger {
         if state.served.contains(&object.key.kind) {
             state.note_uid(change);
             if is_edit(change) {
-                keys.insert(object.key.clone(), Cause::Edit);
+                // After a start, edits of users must not wait behind all that is there anyway.
+                let cause = if change.first { Cause::Change } else { Cause::Edit };
+                keys.insert(object.key.clone(), cause);
             }
         }
         if !is_visible(change) {

@@ -143,6 +143,11 @@ impl Watches {
         }
     }
 
+    /// Ends all watches at once. What was seen stays in the cache.
+    pub fn stop(&self) {
+        self.lock().tasks.abort_all();
+    }
+
     /// The kinds that are watched.
     pub fn kinds(&self) -> Vec<Kind> {
         self.lock().kinds.keys().cloned().collect()

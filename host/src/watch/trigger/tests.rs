@@ -22,7 +22,7 @@ fn object(kind: &Kind, name: &str, version: u64, more: Value) -> Arc<Object> {
 }
 
 fn change(old: Option<&Arc<Object>>, new: Option<&Arc<Object>>) -> Change {
-    Change { old: old.cloned(), new: new.cloned() }
+    Change { old: old.cloned(), new: new.cloned(), first: false }
 }
 
 fn told(trigger: &Trigger, change: &Change) -> Vec<(String, Cause)> {
@@ -144,4 +144,11 @@ fn a_kind_that_is_served_later_takes_what_the_cache_has() {
     assert_eq!(told(&trigger, &change(None, Some(&owned("p", 2, json!({}))))), [("w".into(), Cause::Change)]);
     trigger.stop_serving(&widgets());
     assert!(told(&trigger, &change(None, Some(&owned("q", 3, json!({}))))).is_empty());
+}
+
+#[test]
+fn what_the_first_list_tells_is_no_edit() {
+    let trigger = trigger();
+    let first = Change { first: true, ..change(None, Some(&object(&widgets(), "x", 2, json!({})))) };
+    assert_eq!(told(&trigger, &first), [("x".into(), Cause::Change)]);
 }

@@ -1,0 +1,60 @@
+//! What a host does by the clock: looks at everything now and then, ends watches that nobody needs, counts.
+
+use super::Host;
+use crate::serve::Metrics;
+use crate::watch::watches::definitions;
+use std::collections::HashSet;
+use std::convert::Infallible;
+use std::time::Duration;
+use tokio::time::MissedTickBehavior;
+
+/// How often gauges are set and needless watches ended.
+const TIDY: Duration = Duration::from_secs(5);
+
+/// Has every resource looked at once in each period, spread over it.
+pub(super) async fn resync(host: &Host, period: Duration) -> Infallible {
+    loop {
+        tokio::time::sleep(period).await;
+        for kind in host.trigger.served() {
+            for key in host.cache.keys(&kind) {
+                host.queue.resync_after(&key, host.entropy.within(period));
+            }
+        }
+    }
+}
+
+/// Sets gauges, and ends the watches of kinds that no plugin names and no resource read last.
+pub(super) async fn tidy(host: &Host, metrics: &Metrics) -> Infallible {
+    let mut tick = tokio::time::interval(TIDY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut idle: HashSet<model::Kind> = HashSet::new();
+    loop {
+        tick.tick().await;
+        for (kind, count) in host.cache.counts() {
+            metrics.cache_objects(&kind, count);
+        }
+        for (kind, depth) in host.queue.depths() {
+            metrics.queue_depth(&kind, depth);
+        }
+        let mut needed = host.trigger.kinds_read();
+        needed.insert(definitions());
+        for kind in host.trigger.served() {
+            if let Some(served) = host.plugins.serving(&kind) {
+                let description = served.decider.description();
+                needed.extend(description.writes.iter().cloned());
+                needed.extend(description.reads.iter().map(|query| query.kind.clone()));
+            }
+            needed.insert(kind);
+        }
+        // Needless twice in a row: a pass may be about to read what it just had watched.
+        let watched: HashSet<_> = host.watches.kinds().into_iter().filter(|kind| !needed.contains(kind)).collect();
+        let ended: HashSet<_> = watched.intersection(&idle).cloned().collect();
+        if !ended.is_empty() {
+            host.watches.retain(|kind| !ended.contains(kind));
+            for kind in &ended {
+                metrics.cache_objects(kind, 0);
+            }
+        }
+        idle = watched;
+    }
+}

@@ -1,0 +1,69 @@
+//! Plugins in a folder come in, plugins that run go out. One that does not load is reported and stops no other (H2).
+
+use super::RunConfig;
+use crate::context::Served;
+use crate::decide::{Engine, EngineError, EngineOptions};
+use crate::plugins::{self, PluginFiles};
+use crate::watch::page::chain;
+use std::sync::Arc;
+
+/// A plugin that is loaded, with what its operator grants.
+#[derive(Clone)]
+pub struct Loaded {
+    /// Name of the plugin, in logs.
+    pub name: String,
+    /// What decides, and what it may do.
+    pub served: Arc<Served>,
+}
+
+/// Loads what the configuration names.
+pub(super) async fn load(config: &RunConfig) -> Result<Vec<Loaded>, EngineError> {
+    let mut loaded = config.loaded.clone();
+    let Some(folder) = &config.plugins else { return Ok(loaded) };
+    let engine = Engine::new(EngineOptions {
+        cache_dir: config.cache_dir.clone(),
+        ..EngineOptions::new(config.compiler.clone())
+    })?;
+    let folder = folder.clone();
+    // Reading a folder blocks; a panic there is a defect that leaves no plugins, which is said below.
+    let found = tokio::task::spawn_blocking(move || plugins::discover(&folder)).await.unwrap_or_default();
+    if found.is_empty() && loaded.is_empty() {
+        tracing::warn!(folder = ?config.plugins, "there is no plugin; put NAME.wasm and NAME.grants.yaml there");
+    }
+    for files in found {
+        match files {
+            Ok(files) => loaded.extend(one(&engine, files).await),
+            Err(error) => tracing::error!("a plugin was left out: {}", chain(&error)),
+        }
+    }
+    Ok(loaded)
+}
+
+async fn one(engine: &Engine, files: PluginFiles) -> Option<Loaded> {
+    let name = files.name.clone();
+    let limits = files.limits.clone();
+    let (grants, settings) = (files.grants.clone(), files.settings.to_string());
+    let read = tokio::task::spawn_blocking(move || files.read()).await;
+    let bytes = match read {
+        Ok(Ok(bytes)) => bytes,
+        Ok(Err(error)) => {
+            tracing::error!(plugin = name, "the plugin was left out: {}", chain(&error));
+            return None;
+        }
+        Err(error) => {
+            tracing::error!(plugin = name, "the plugin was left out: {}", chain(&error));
+            return None;
+        }
+    };
+    match engine.load(&name, bytes, limits).await {
+        Ok(plugin) => {
+            tracing::info!(plugin = name, version = plugin.description().version, digest = %plugin.digest(), "loaded");
+            let served = Served::new(Arc::new(plugin), grants, settings.into());
+            Some(Loaded { name, served: Arc::new(served) })
+        }
+        Err(error) => {
+            tracing::error!(plugin = name, "the plugin was left out: {}", chain(&error));
+            None
+        }
+    }
+}
