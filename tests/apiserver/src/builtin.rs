@@ -8,11 +8,13 @@ use crate::schema::Schema;
 
 mod apps;
 mod batch;
+mod check;
 mod core;
 pub mod definitions;
 mod edit;
 pub mod events;
 mod kinds;
+mod labels;
 mod network;
 mod pod;
 mod policy;
@@ -105,3 +107,6 @@ fn openapi_name(group: &str, version: &str, kind: &str) -> String {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod rules_tests;

@@ -8,6 +8,8 @@ use super::pod::default_template;
 use super::strategy::{PLAIN, Rules, spec_differs};
 use super::volume::default_claim_template;
 
+mod validate;
+
 const WORKLOAD: Rules = Rules { status: true, generation: true, ..PLAIN };
 
 pub(super) const DEPLOYMENT: Rules = Rules {
@@ -17,6 +19,8 @@ pub(super) const DEPLOYMENT: Rules = Rules {
     changed: |new, old| {
         spec_differs(new, old) || new.pointer("/metadata/annotations") != old.pointer("/metadata/annotations")
     },
+    validate: validate::deployment,
+    validate_change: validate::selector_change,
     ..WORKLOAD
 };
 
@@ -30,14 +34,28 @@ pub(super) const REPLICA_SET: Rules = Rules {
         within(set, "status", |status| fill(status, "replicas", 0));
     },
     create: |set_| set(set_, "status", json!({ "replicas": 0 })),
+    validate: validate::replica_set,
+    validate_change: validate::selector_change,
     ..WORKLOAD
 };
 
-pub(super) const STATEFUL_SET: Rules = Rules { scale: true, default: default_stateful_set, ..WORKLOAD };
+pub(super) const STATEFUL_SET: Rules = Rules {
+    scale: true,
+    default: default_stateful_set,
+    validate: validate::stateful_set,
+    validate_change: validate::stateful_set_change,
+    ..WORKLOAD
+};
 
-pub(super) const DAEMON_SET: Rules = Rules { default: default_daemon_set, ..WORKLOAD };
+pub(super) const DAEMON_SET: Rules = Rules {
+    default: default_daemon_set,
+    validate: validate::daemon_set,
+    validate_change: validate::selector_change,
+    ..WORKLOAD
+};
 
-pub(super) const CONTROLLER_REVISION: Rules = Rules { ..PLAIN };
+pub(super) const CONTROLLER_REVISION: Rules =
+    Rules { validate: validate::revision, validate_change: validate::revision_change, ..PLAIN };
 
 pub(super) const REPLICATION_CONTROLLER: Rules = Rules {
     scale: true,

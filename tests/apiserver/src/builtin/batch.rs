@@ -7,10 +7,20 @@ use super::edit::{fill, set, text, with, within};
 use super::pod::default_template;
 use super::strategy::{PLAIN, Rules};
 
-pub(super) const JOB: Rules =
-    Rules { status: true, generation: true, default: default_job, create: create_job, ..PLAIN };
+mod validate;
 
-pub(super) const CRON_JOB: Rules = Rules { status: true, generation: true, default: default_cron_job, ..PLAIN };
+pub(super) const JOB: Rules = Rules {
+    status: true,
+    generation: true,
+    default: default_job,
+    create: create_job,
+    validate: validate::job,
+    validate_change: validate::job_change,
+    ..PLAIN
+};
+
+pub(super) const CRON_JOB: Rules =
+    Rules { status: true, generation: true, default: default_cron_job, validate: validate::cron_job, ..PLAIN };
 
 fn default_job(job: &mut Value) {
     let labels = job.pointer("/spec/template/metadata/labels").cloned();

@@ -9,6 +9,8 @@ use crate::resource::names;
 use super::edit::{carry, each, entries, fill, set, text, with, within};
 use super::strategy::{PLAIN, Rules};
 
+mod validate;
+
 pub(super) const NAMESPACE: Rules = Rules {
     status: true,
     default: |namespace| {
@@ -40,9 +42,11 @@ pub(super) const NAMESPACE: Rules = Rules {
     ..PLAIN
 };
 
-pub(super) const CONFIG_MAP: Rules = Rules { ..PLAIN };
+pub(super) const CONFIG_MAP: Rules =
+    Rules { validate: validate::config_map, validate_change: validate::config_map_change, ..PLAIN };
 
-pub(super) const SECRET: Rules = Rules { default: default_secret, ..PLAIN };
+pub(super) const SECRET: Rules =
+    Rules { default: default_secret, validate: validate::secret, validate_change: validate::secret_change, ..PLAIN };
 
 pub(super) const SERVICE_ACCOUNT: Rules = PLAIN;
 
@@ -58,10 +62,11 @@ pub(super) const NODE: Rules = Rules {
     update: |new, old| {
         carry(new, old, "status");
     },
+    validate: validate::node,
     ..PLAIN
 };
 
-pub(super) const RESOURCE_QUOTA: Rules = Rules { status: true, ..PLAIN };
+pub(super) const RESOURCE_QUOTA: Rules = Rules { status: true, validate: validate::quota, ..PLAIN };
 
 pub(super) const LIMIT_RANGE: Rules = Rules {
     default: |range| {

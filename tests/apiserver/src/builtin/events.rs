@@ -6,8 +6,12 @@ use serde_json::{Map, Value, json};
 use super::edit::{fill, within};
 use super::strategy::{PLAIN, Rules};
 
-pub(super) const CORE_EVENT: Rules = Rules { create_on_update: true, default: default_core, ..PLAIN };
-pub(super) const EVENT: Rules = Rules { create_on_update: true, ..PLAIN };
+mod validate;
+
+pub(super) const CORE_EVENT: Rules =
+    Rules { create_on_update: true, default: default_core, validate: validate::core, ..PLAIN };
+pub(super) const EVENT: Rules =
+    Rules { create_on_update: true, validate: validate::event, validate_change: validate::event_change, ..PLAIN };
 
 /// Field names: in the core group, in `events.k8s.io`.
 const NAMES: [(&str, &str); 7] = [

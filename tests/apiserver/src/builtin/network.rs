@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use super::edit::{each, fill, items, with, within};
 use super::strategy::{PLAIN, Rules};
 
+mod validate;
+
 pub(super) const NETWORK_POLICY: Rules = Rules {
     generation: true,
     default: |policy| {
@@ -19,6 +21,7 @@ pub(super) const NETWORK_POLICY: Rules = Rules {
             }
         });
     },
+    validate: validate::policy,
     ..PLAIN
 };
 
@@ -26,6 +29,7 @@ pub(super) const INGRESS: Rules = Rules {
     status: true,
     generation: true,
     create: |ingress| super::edit::set(ingress, "status", json!({ "loadBalancer": {} })),
+    validate: validate::ingress,
     ..PLAIN
 };
 
@@ -61,5 +65,7 @@ pub(super) const ENDPOINT_SLICE: Rules = Rules {
             || metadata("/metadata/annotations")
             || ["endpoints", "ports", "addressType"].iter().any(|key| new.get(key) != old.get(key))
     },
+    validate: validate::slice,
+    validate_change: validate::slice_change,
     ..PLAIN
 };

@@ -7,10 +7,19 @@ use super::edit::{each, fill, items, set, text, with, within};
 use super::strategy::{PLAIN, Rules};
 
 pub(super) mod containers;
+pub(super) mod validate;
 pub(super) mod volumes;
 
-pub(super) const POD: Rules =
-    Rules { status: true, generation: true, default: default_pod, create, update: carry_over, ..PLAIN };
+pub(super) const POD: Rules = Rules {
+    status: true,
+    generation: true,
+    default: default_pod,
+    create,
+    update: carry_over,
+    validate: validate::pod,
+    validate_change: validate::pod_change,
+    ..PLAIN
+};
 
 pub(super) const POD_TEMPLATE: Rules =
     Rules { generation: true, default: |object| with(object, "template", default_template), ..PLAIN };

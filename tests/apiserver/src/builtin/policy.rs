@@ -6,14 +6,19 @@ use serde_json::{Value, json};
 use super::edit::{each, fill, set, with, within};
 use super::strategy::{PLAIN, Rules};
 
-pub(super) const DISRUPTION_BUDGET: Rules = Rules { status: true, generation: true, ..PLAIN };
+mod validate;
 
-pub(super) const LEASE: Rules = Rules { create_on_update: true, ..PLAIN };
+pub(super) const DISRUPTION_BUDGET: Rules =
+    Rules { status: true, generation: true, validate: validate::disruption_budget, ..PLAIN };
+
+pub(super) const LEASE: Rules = Rules { create_on_update: true, validate: validate::lease, ..PLAIN };
 
 pub(super) const PRIORITY_CLASS: Rules = Rules {
     generation: true,
     default: |class| fill(class, "preemptionPolicy", "PreemptLowerPriority"),
     create: |class| within(class, "metadata", |_| {}),
+    validate: validate::priority_class,
+    validate_change: validate::priority_class_change,
     ..PLAIN
 };
 
@@ -21,6 +26,7 @@ pub(super) const AUTOSCALER: Rules = Rules {
     status: true,
     default: default_autoscaler,
     create: |scaler| set(scaler, "status", json!({ "desiredReplicas": 0, "currentMetrics": null })),
+    validate: validate::autoscaler,
     ..PLAIN
 };
 

@@ -11,8 +11,18 @@ use crate::resource::names;
 use super::edit::{carry, drop_key, each, fill, items, set, text, with, within};
 use super::strategy::{PLAIN, Rules};
 
-pub(super) const SERVICE: Rules =
-    Rules { status: true, default: default_service, create, update, name: names::dns_1035_label, ..PLAIN };
+mod validate;
+
+pub(super) const SERVICE: Rules = Rules {
+    status: true,
+    default: default_service,
+    create,
+    update,
+    name: names::dns_1035_label,
+    validate: validate::service,
+    validate_change: validate::service_change,
+    ..PLAIN
+};
 
 /// How long a client sticks to an endpoint, in seconds.
 const AFFINITY: i64 = 10_800;

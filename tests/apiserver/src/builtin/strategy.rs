@@ -102,6 +102,8 @@ impl Strategy for Builtin {
             map.insert("status".to_owned(), json!({}));
         }
         (self.rules.create)(object);
+        // What is stored is defaulted once more when it is read: a Job shows the labels that its template was given.
+        (self.rules.default)(object);
         self.schema.prune(object);
     }
 

@@ -5,10 +5,14 @@ use serde_json::{Value, json};
 use super::edit::{fill, set, with, within};
 use super::strategy::{PLAIN, Rules};
 
+pub(super) mod validate;
+
 pub(super) const CLAIM: Rules = Rules {
     status: true,
     default: default_claim,
     create: |claim| set(claim, "status", json!({ "phase": "Pending" })),
+    validate: validate::claim,
+    validate_change: validate::claim_change,
     ..PLAIN
 };
 
@@ -27,6 +31,8 @@ pub(super) const VOLUME: Rules = Rules {
         within(volume, "status", |status| fill(status, "phase", "Pending"));
     },
     create: |volume| set(volume, "status", json!({ "phase": "Pending" })),
+    validate: validate::volume,
+    validate_change: validate::volume_change,
     ..PLAIN
 };
 
@@ -35,6 +41,8 @@ pub(super) const STORAGE_CLASS: Rules = Rules {
         fill(class, "reclaimPolicy", "Delete");
         fill(class, "volumeBindingMode", "Immediate");
     },
+    validate: validate::storage_class,
+    validate_change: validate::storage_class_change,
     ..PLAIN
 };
 
