@@ -32,8 +32,11 @@ enum Command {
     /// The host starts itself with this to compile a plugin under limits.
     #[command(name = crate::decide::compile::SUBCOMMAND, hide = true)]
     CompilePlugin {
+        #[arg(long)]
         memory: u64,
+        #[arg(long)]
         cpu_seconds: u64,
+        #[arg(long)]
         stack: usize,
     },
 }

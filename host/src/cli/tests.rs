@@ -31,3 +31,15 @@ fn a_wrong_argument_is_refused_with_what_would_be_right() {
     let error = Arguments::try_parse_from(["windlass", "run", "--plugins", "p", "--resync", "soon"]).err().unwrap();
     assert!(error.to_string().contains("write it as 30s, 10m or 2h"), "{error}");
 }
+
+#[test]
+fn the_compiling_child_understands_what_it_is_started_with() {
+    let child = crate::decide::compile::Child {
+        program: "windlass".into(),
+        memory: 1 << 30,
+        time: std::time::Duration::from_secs(60),
+    };
+    let arguments = std::iter::once("windlass".to_owned()).chain(child.arguments(4_096));
+    let command = Arguments::try_parse_from(arguments).unwrap().command;
+    assert!(matches!(command, Command::CompilePlugin { memory: 1_073_741_824, cpu_seconds: 60, stack: 4_096 }));
+}

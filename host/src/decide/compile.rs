@@ -82,13 +82,24 @@ fn refused(error: &wasmtime::Error) -> LoadError {
 }
 
 impl Child {
+    /// What the child is started with, and has to understand.
+    pub fn arguments(&self, stack: usize) -> [String; 7] {
+        let cpu_seconds = self.time.as_secs().max(1);
+        [
+            SUBCOMMAND.into(),
+            "--memory".into(),
+            self.memory.to_string(),
+            "--cpu-seconds".into(),
+            cpu_seconds.to_string(),
+            "--stack".into(),
+            stack.to_string(),
+        ]
+    }
+
     async fn compile(&self, component: &[u8], stack: usize) -> Result<Vec<u8>, LoadError> {
         let broken = |error: std::io::Error| LoadError::NoCompiler { message: error.to_string() };
         let mut child = Command::new(&self.program)
-            .arg(SUBCOMMAND)
-            .args(["--memory", &self.memory.to_string()])
-            .args(["--cpu-seconds", &self.time.as_secs().max(1).to_string()])
-            .args(["--stack", &stack.to_string()])
+            .args(self.arguments(stack))
             // No credentials, no settings: the child needs none, and its input is a stranger's.
             .env_clear()
             .stdin(Stdio::piped())
