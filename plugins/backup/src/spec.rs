@@ -45,6 +45,8 @@ pub struct BackupSpec {
     pub starting_deadline_seconds: u32,
 
     /// CPU and memory of the pod that makes the backup, as in a container of a pod.
+    // Said twice: a schema of its own hides from schemars that the field is optional.
+    #[serde(default)]
     #[schemars(schema_with = "any_object")]
     pub resources: Option<Value>,
 }
