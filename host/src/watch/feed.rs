@@ -222,7 +222,7 @@ impl ListWatch {
                 if let Some(reached) = &unreadable.version {
                     move_on(version, reached);
                 }
-                self.report(&[unreadable]);
+                self.report(std::slice::from_ref(&*unreadable));
                 None
             }
             Line::Failed(failure) => return Err(failure),

@@ -82,9 +82,9 @@ pub enum DecodeError {
     #[error("expected an object of kind {expected}, got {found}")]
     WrongKind {
         /// The kind that was expected.
-        expected: Kind,
+        expected: Box<Kind>,
         /// The kind that the object says it is.
-        found: Kind,
+        found: Box<Kind>,
     },
 }
 
@@ -188,7 +188,7 @@ fn fill_in_kind(document: &mut Map<String, Value>, kind: &Kind) -> Result<(), De
     if let (Some(api_version), Some(name)) = (part("apiVersion"), part("kind")) {
         let found = Kind::from_manifest(api_version, name);
         if found != *kind {
-            return Err(DecodeError::WrongKind { expected: kind.clone(), found });
+            return Err(DecodeError::WrongKind { expected: Box::new(kind.clone()), found: Box::new(found) });
         }
     }
     document.insert("apiVersion".into(), kind.api_version().into());

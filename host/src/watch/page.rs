@@ -31,7 +31,7 @@ pub(super) enum Line {
     Apply(Box<Object>),
     Delete(ObjectKey, String),
     Bookmark(String),
-    Unreadable(Unreadable),
+    Unreadable(Box<Unreadable>),
     Failed(Failure),
     /// Of a type that this host does not know.
     Unknown(String),
@@ -182,13 +182,16 @@ pub(super) fn page(kind: &Kind, text: &str, key: &FingerprintKey) -> Result<Page
 pub(super) fn line(kind: &Kind, text: &[u8], key: &FingerprintKey) -> Result<Line, Failure> {
     let raw: RawLine<'_> =
         serde_json::from_slice(text).map_err(|error| Failure::Failed(format!("a watch line is no event: {error}")))?;
-    let decoded = || Object::decode(kind, raw.object.get(), key).map_err(|error| glimpse(kind, raw.object, error));
+    let decoded =
+        || Object::decode(kind, raw.object.get(), key).map_err(|error| Box::new(glimpse(kind, raw.object, error)));
     Ok(match raw.kind.as_ref() {
         "ADDED" | "MODIFIED" => decoded().map_or_else(Line::Unreadable, |object| Line::Apply(Box::new(object))),
         "DELETED" => match decoded() {
             Ok(object) => Line::Delete(object.key, object.resource_version),
-            Err(Unreadable { key: Some(key), version: Some(version), .. }) => Line::Delete(key, version),
-            Err(unreadable) => Line::Unreadable(unreadable),
+            Err(unreadable) => match *unreadable {
+                Unreadable { key: Some(key), version: Some(version), .. } => Line::Delete(key, version),
+                unreadable => Line::Unreadable(Box::new(unreadable)),
+            },
         },
         "BOOKMARK" => {
             let version = glimpsed(raw.object).resource_version.unwrap_or_default();

@@ -23,10 +23,13 @@ struct State {
     /// Resources of served kinds by uid.
     uids: HashMap<String, ObjectKey>,
     /// Who reads what, by kind and namespace; no namespace: all.
-    readers: HashMap<Kind, HashMap<Option<String>, HashMap<ObjectKey, Vec<Filter>>>>,
+    readers: HashMap<Kind, HashMap<Option<String>, Readers>>,
     /// The same by reader, so that it can be replaced.
     reads: HashMap<ObjectKey, Vec<RelatedQuery>>,
 }
+
+/// What each resource reads of one kind in one namespace.
+type Readers = HashMap<ObjectKey, Vec<Filter>>;
 
 #[derive(Debug)]
 struct Filter {
