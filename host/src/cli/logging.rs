@@ -12,7 +12,13 @@ pub(super) struct Arguments {
     #[arg(long, global = true, value_enum, default_value_t = Format::Text, env = "WINDLASS_LOG_FORMAT")]
     log_format: Format,
     /// What is logged: a level, or parts with levels, as in `info,windlass::watch=debug`
-    #[arg(long = "log", global = true, value_name = "FILTER", default_value = "info", env = "WINDLASS_LOG")]
+    #[arg(
+        long = "log",
+        global = true,
+        value_name = "FILTER",
+        default_value = "info,kube_client=off",
+        env = "WINDLASS_LOG"
+    )]
     filter: String,
 }
 
