@@ -1,5 +1,7 @@
 //! The command line: arguments come in, one of the subcommands runs, an exit code goes out. One file for each.
 
+#[cfg(feature = "dev")]
+mod cluster;
 mod connection;
 mod logging;
 #[cfg(feature = "dev")]
@@ -26,6 +28,8 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Run(run::Arguments),
+    #[cfg(feature = "dev")]
+    Cluster(cluster::Arguments),
     #[cfg(feature = "dev")]
     Node(node::Arguments),
     Version(version::Arguments),
@@ -74,6 +78,8 @@ fn run(command: Command) -> anyhow::Result<()> {
     let ran = runtime.block_on(async {
         match command {
             Command::Run(arguments) => run::run(arguments).await,
+            #[cfg(feature = "dev")]
+            Command::Cluster(arguments) => cluster::run(arguments).await,
             #[cfg(feature = "dev")]
             Command::Node(arguments) => node::run(arguments).await,
             Command::Version(_) | Command::CompilePlugin { .. } => Ok(()),
