@@ -4,7 +4,7 @@
 use super::kubernetes::Failure;
 use crate::entropy::Entropy;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use model::decision::{PasswordRules, RandomValue};
+use model::{decision::RandomValue, password, redact::Redacted};
 use serde_json::{Map, Value};
 
 /// Suffix of the key that keeps the value from before the last rotation.
@@ -54,7 +54,7 @@ fn fill(
         data.insert(key.clone(), STANDARD.encode(value).into());
     }
     for value in random {
-        data.insert(value.key.clone(), STANDARD.encode(make(value, entropy)?).into());
+        data.insert(value.key.clone(), STANDARD.encode(make(value, entropy)?.expose()).into());
     }
     Ok(())
 }
@@ -67,54 +67,23 @@ fn with_data(object: &Value, data: Map<String, Value>) -> Value {
     body
 }
 
-const LETTERS_AND_DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-/// Symbols that need no quoting in shells, URLs, connection strings or SQL.
-const SYMBOLS: &[u8] = b"-_.~";
-
 /// One random value.
-fn make(value: &RandomValue, entropy: &Entropy) -> Result<String, Failure> {
-    if !(16..=128).contains(&value.length) {
-        return Err(Failure::Rejected(format!(
-            "key {} must have 16 to 128 characters, not {}",
-            value.key, value.length
-        )));
-    }
-    let alphabet: Vec<u8> = match value.rules {
-        PasswordRules::Alphanumeric => LETTERS_AND_DIGITS.to_vec(),
-        PasswordRules::AzureSql => [LETTERS_AND_DIGITS, SYMBOLS].concat(),
+fn make(value: &RandomValue, entropy: &Entropy) -> Result<Redacted<String>, Failure> {
+    let random = || {
+        let mut byte = [0];
+        entropy.fill(&mut byte);
+        byte[0]
     };
-    // Most draws satisfy the rules; drawing again keeps those that do equally likely.
-    loop {
-        let made: String = (0..value.length).map(|_| draw(&alphabet, entropy)).collect();
-        if satisfies(&made, value.rules) {
-            return Ok(made);
-        }
-    }
-}
-
-fn draw(alphabet: &[u8], entropy: &Entropy) -> char {
-    // An index below the length, so that the fallback is never taken.
-    let index = usize::try_from(entropy.below(alphabet.len() as u64)).unwrap_or_default();
-    alphabet.get(index).copied().map_or('x', char::from)
-}
-
-fn satisfies(made: &str, rules: PasswordRules) -> bool {
-    let has = |class: fn(char) -> bool| made.chars().any(class);
-    match rules {
-        PasswordRules::Alphanumeric => true,
-        PasswordRules::AzureSql => {
-            has(|c| c.is_ascii_uppercase())
-                && has(|c| c.is_ascii_lowercase())
-                && has(|c| c.is_ascii_digit())
-                && has(|c| !c.is_ascii_alphanumeric())
-        }
-    }
+    // The contract has no login name beside a value, so that none can be avoided.
+    password::generate(value.rules, value.length, "", random)
+        .map_err(|error| Failure::Rejected(format!("key {}: {error}", value.key)))
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use model::decision::PasswordRules;
     use serde_json::json;
 
     fn random(key: &str, length: u32, rules: PasswordRules) -> RandomValue {
@@ -139,15 +108,16 @@ mod tests {
             .unwrap();
             assert_eq!(decoded(&body, "user"), "root");
             assert!(decoded(&body, "a").len() == 16 && decoded(&body, "a").chars().all(|c| c.is_ascii_alphanumeric()));
-            assert!(satisfies(&decoded(&body, "b"), PasswordRules::AzureSql));
+            assert!(decoded(&body, "b").len() == 32 && decoded(&body, "b").chars().any(|c| !c.is_ascii_alphanumeric()));
         }
     }
 
     #[test]
     fn no_value_is_made_twice() {
         let entropy = Entropy::seeded(2);
-        let made: std::collections::BTreeSet<String> =
-            (0..1000).map(|_| make(&random("a", 16, PasswordRules::Alphanumeric), &entropy).unwrap()).collect();
+        let made: std::collections::BTreeSet<String> = (0..1000)
+            .map(|_| make(&random("a", 16, PasswordRules::Alphanumeric), &entropy).unwrap().expose().clone())
+            .collect();
         assert_eq!(made.len(), 1000);
     }
 

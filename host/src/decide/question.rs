@@ -73,6 +73,10 @@ async fn decide(look: &Look, served: &Served, memory: &mut Memory, now: Instant)
     // The first decision for a new wish is asked for twice: where the answers differ, nothing is done.
     let answer =
         if fresh { served.decider.decide_twice(&snapshot).await } else { served.decider.decide(&snapshot).await };
+    if answer.is_err() {
+        // What gave no answer was not accepted: it is asked about with the same care again.
+        memory.accepted = None;
+    }
     let decision = match answer.map_err(NoDecision::Breakdown)? {
         Ok(decision) => Arc::new(decision),
         Err(Fault::Invalid(errors)) => return Err(NoDecision::Invalid(errors)),

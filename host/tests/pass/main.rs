@@ -1,0 +1,11 @@
+//! Whole passes of the host against the embedded API server, with plugins that are closures: what is written, how often,
+//! and what is not.
+#![allow(clippy::unwrap_used)]
+
+mod deletion;
+mod drift;
+mod items;
+mod lifecycle;
+mod refusal;
+mod secrets;
+mod world;

@@ -1,0 +1,75 @@
+//! What the check refuses, and what is not ours.
+
+use crate::{items::*, world::*};
+use model::{Body, Decision};
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d2_a_foreign_object_of_that_name_is_not_touched() {
+    let world = World::start(counted).await;
+    let foreign =
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a-0"}, "data": {"k": "theirs"}});
+    request(&world.user, "POST", "/api/v1/namespaces/default/configmaps", Some(foreign)).await;
+    let before = world.get(&config_path("a-0")).await.unwrap();
+    world.create_widget("a", json!({"count": 2})).await;
+    world.settle("a").await;
+    assert_eq!(world.get(&config_path("a-0")).await.unwrap(), before);
+    let (status, reason, message) = world.reconciled("a").await;
+    assert_eq!((status.as_str(), reason.as_str()), ("False", "NameCollision"));
+    assert!(message.contains("a-0"), "{message}");
+    assert!(world.get(&config_path("a-1")).await.is_none(), "nothing of a refused decision is done");
+    let events = world.events().await;
+    assert_eq!(events.iter().filter(|(kind, reason, _)| kind == "Warning" && reason == "NameCollision").count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d2_a_foreign_object_that_the_cache_has_not_seen_is_not_touched() {
+    let world = World::start(counted).await;
+    world.create_widget("a", json!({"count": 1})).await;
+    // Between the look and the write: the host's view ends before the foreign object appears.
+    world.host.context.watches.retain(|kind| kind.kind == "Widget");
+    let foreign = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a-0"}, "data": {"value": "x"}});
+    request(&world.user, "POST", "/api/v1/namespaces/default/configmaps", Some(foreign)).await;
+    let before = world.get(&config_path("a-0")).await.unwrap();
+    let resource = world.host.context.actor.discovery.resolve(&model::Kind::new("", "v1", "ConfigMap")).await.unwrap();
+    let key = model::ObjectKey {
+        kind: model::Kind::new("", "v1", "ConfigMap"),
+        namespace: Some("default".into()),
+        name: "a-0".into(),
+    };
+    let target = windlass::act::kubernetes::Target { key: &key, resource: &resource.unwrap() };
+    let body = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a-0"}, "data": {"value": "x"}});
+    let failure = world.host.context.actor.writer.create(target, &body).await.unwrap_err();
+    assert_eq!(failure, windlass::act::kubernetes::Failure::AlreadyExists);
+    assert_eq!(world.get(&config_path("a-0")).await.unwrap(), before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g4_a_kind_that_is_not_granted_is_refused_as_a_whole() {
+    let world = World::start(|snapshot| {
+        let mut decision = counted(snapshot)?;
+        let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "r"}});
+        decision.items.push(item("role", Body::Kubernetes(role)));
+        Ok(decision)
+    })
+    .await;
+    world.create_widget("a", json!({"count": 1})).await;
+    world.settle("a").await;
+    assert_eq!(world.reconciled("a").await.0, "False");
+    assert!(world.reconciled("a").await.2.contains("role"));
+    assert!(world.get(&config_path("a-0")).await.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g7_an_empty_desired_set_deletes_nothing() {
+    let world = World::start(counted).await;
+    world.create_widget("a", json!({"count": 3})).await;
+    world.settle("a").await;
+    world.decides(|_| Ok(Decision::default()));
+    world.patch(&widget_path("a"), json!({"spec": {"count": 2}})).await;
+    world.settle("a").await;
+    for n in 0..3 {
+        assert!(world.get(&config_path(&format!("a-{n}"))).await.is_some());
+    }
+    assert_eq!(world.reconciled("a").await.0, "False");
+}
