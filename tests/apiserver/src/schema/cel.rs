@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 use super::{Kind, MapType, Schema, validation};
 use crate::field_error::FieldError;
 
+pub mod cost;
+pub mod types;
 pub mod values;
 
 /// One validation rule.
@@ -210,6 +212,11 @@ fn run(place: &Place<'_>, source: &Schema, found: &mut Vec<FieldError>) {
 
 fn context(current: &CelValue, before: Option<&CelValue>, optional: bool) -> Context<'static> {
     let mut context = Context::default().with_all();
+    // The library has no `type`: types are their names here, which compares as rules expect.
+    context.add_function("type", |value: CelValue| type_name(&value).to_owned());
+    for name in TYPES {
+        context.add_variable_from_value(name, CelValue::String(Arc::new(name.to_owned())));
+    }
     context.add_variable_from_value("self", current.clone());
     if optional {
         let wrapped = before.map_or_else(OptionalValue::none, |old| OptionalValue::of(old.clone()));
@@ -218,6 +225,26 @@ fn context(current: &CelValue, before: Option<&CelValue>, optional: bool) -> Con
         context.add_variable_from_value("oldSelf", old.clone());
     }
     context
+}
+
+/// The types that rules may name.
+const TYPES: [&str; 9] = ["bool", "int", "uint", "double", "string", "bytes", "list", "map", "null_type"];
+
+fn type_name(value: &CelValue) -> &'static str {
+    match value {
+        CelValue::Bool(_) => "bool",
+        CelValue::Int(_) => "int",
+        CelValue::UInt(_) => "uint",
+        CelValue::Float(_) => "double",
+        CelValue::String(_) => "string",
+        CelValue::Bytes(_) => "bytes",
+        CelValue::List(_) => "list",
+        CelValue::Map(_) => "map",
+        CelValue::Null => "null_type",
+        CelValue::Duration(_) => "google.protobuf.Duration",
+        CelValue::Timestamp(_) => "google.protobuf.Timestamp",
+        CelValue::Function(..) | CelValue::Opaque(_) => "dyn",
+    }
 }
 
 fn broken(error: &ExecutionError, rule: &Rule) -> String {
@@ -289,3 +316,6 @@ fn type_word(schema: &Schema) -> &'static str {
         Kind::IntOrString | Kind::Any => "",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@ use crate::resource::{Column, Resource, ScalePaths};
 use super::structural;
 
 mod check;
+mod costs;
 mod custom;
 mod schema_check;
 mod structural_check;

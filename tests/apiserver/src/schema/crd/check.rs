@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::field_error::FieldError;
 use crate::resource::names;
 
-use super::{list, schema_check, storage_version, structural_check, text};
+use super::{costs, list, schema_check, storage_version, structural_check, text};
 
 /// At most so many selectable fields.
 const SELECTABLE: usize = 8;
@@ -288,7 +288,14 @@ fn schema_errors(
     let formal = schema_check::errors(source, &path);
     let check_rules = sound && formal.is_empty();
     found.extend(formal);
-    let _ = (check_rules, old);
+    if check_rules {
+        let unchanged = old.is_some_and(|old| {
+            let name = version.get("name");
+            let before = list(&old["spec"], "versions").iter().find(|before| before.get("name") == name);
+            before.and_then(|before| before.get("schema")) == version.get("schema")
+        });
+        found.extend(costs::errors(source, &path, unchanged));
+    }
     errors.extend(found);
 }
 

@@ -230,3 +230,53 @@ fn names_of_an_established_definition_stay() {
     let told = validate_change(&new, &old);
     assert_eq!(told[0].to_string(), "spec.scope: Invalid value: \"Cluster\": field is immutable");
 }
+
+/// The complaints about one rule on the spec.
+fn rule_complaints(properties: Value, rule: Value) -> Vec<String> {
+    complaints(&definition(json!({"type": "object", "properties": properties, "x-kubernetes-validations": [rule]})))
+}
+
+#[test]
+fn rules_that_could_cost_too_much_are_refused() {
+    let list = |bounds: Value| {
+        let mut list = json!({"type": "array", "items": {"type": "string"}});
+        list.as_object_mut().unwrap().extend(bounds.as_object().unwrap().clone());
+        json!({"l": list})
+    };
+    let rule = json!({"rule": "self.l.all(x, self.l.exists_one(y, x == y))"});
+    let told = rule_complaints(list(json!({})), rule.clone());
+    assert_eq!(
+        told[0],
+        "spec.validation.openAPIV3Schema.properties[spec].x-kubernetes-validations[0].rule: Forbidden: estimated rule cost exceeds budget by factor of more than 100x (try simplifying the rule, or adding maxItems, maxProperties, and maxLength where arrays, maps, and strings are declared)"
+    );
+    assert!(told.iter().any(|text| text.contains("for entire OpenAPIv3 schema exceeds budget")));
+    let bounded = json!({"l": {"type": "array", "maxItems": 10, "items": {"type": "string", "maxLength": 10}}});
+    assert_eq!(rule_complaints(bounded, rule), [] as [String; 0]);
+}
+
+#[test]
+fn rules_that_do_not_compile_are_refused() {
+    let properties = json!({"size": {"type": "integer"}});
+    let told = rule_complaints(properties.clone(), json!({"rule": "self.sise > 1"}));
+    assert!(told[0].contains("compilation failed: ERROR: <input>:1:5: undefined field 'sise'"), "{told:?}");
+    let told = rule_complaints(properties.clone(), json!({"rule": "self.size"}));
+    assert!(told[0].ends_with("cel expression must evaluate to a bool"), "{told:?}");
+    let told = rule_complaints(properties.clone(), json!({"rule": "self.size >"}));
+    assert!(told[0].contains("compilation failed"), "{told:?}");
+    assert_eq!(
+        rule_complaints(
+            properties,
+            json!({"rule": "self.size > 1", "messageExpression": "'size is ' + string(self.size)"})
+        ),
+        [] as [String; 0]
+    );
+}
+
+#[test]
+fn old_items_of_plain_lists_cannot_be_told() {
+    let items = json!({"type": "object", "properties": {"n": {"type": "integer"}}, "x-kubernetes-validations": [{"rule": "self.n >= oldSelf.n"}]});
+    let told = complaints(&definition(
+        json!({"type": "object", "properties": {"l": {"type": "array", "maxItems": 5, "items": items}}}),
+    ));
+    assert!(told[0].contains("oldSelf cannot be used on the uncorrelatable portion of the schema within"), "{told:?}");
+}
