@@ -280,3 +280,21 @@ fn old_items_of_plain_lists_cannot_be_told() {
     ));
     assert!(told[0].contains("oldSelf cannot be used on the uncorrelatable portion of the schema within"), "{told:?}");
 }
+
+#[test]
+fn the_definitions_of_this_project_are_accepted() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crds");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "yaml") {
+            continue;
+        }
+        let mut definition: Value = serde_yaml::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        default_crd(&mut definition);
+        assert_eq!(complaints(&definition), [] as [String; 0], "{}", path.display());
+        assert!(!compile(&definition).unwrap().is_empty());
+        seen += 1;
+    }
+    assert!(seen > 0);
+}
