@@ -1,0 +1,89 @@
+//! The MySQL plugin twice: as a component in the sandbox and as native code, and one snapshot for both.
+
+use anyhow::{Context, Result};
+use model::{Observation, ObservedItem, Snapshot};
+use mysql::MysqlPlugin;
+use serde_json::json;
+use std::{path::Path, process::ExitCode};
+use windlass::decide::{Compiler, Engine, EngineOptions, Limits, Plugin};
+use windlass_sdk::{bindings::windlass::plugin::types, entry, testing::SnapshotOf};
+
+/// The component, as `cargo xtask build-plugins` leaves it.
+pub(crate) fn component() -> Result<Vec<u8>> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    let path = Path::new(&target).join("plugins/mysql.wasm");
+    std::fs::read(&path)
+        .with_context(|| format!("cannot read {}; run `cargo xtask build-plugins` first", path.display()))
+}
+
+/// An engine laid out as in production.
+pub(crate) fn engine() -> Result<Engine> {
+    Ok(Engine::new(EngineOptions::new(Compiler::child()?))?)
+}
+
+/// The MySQL plugin in the sandbox, under the limits of production.
+pub(crate) async fn sandboxed(engine: &Engine) -> Result<Plugin> {
+    Ok(engine.load("mysql", component()?, Limits::default()).await?)
+}
+
+/// A cluster of three servers of which everything exists and is ready: the usual case.
+pub(crate) fn snapshot() -> Result<types::Snapshot> {
+    let resource = json!({
+        "apiVersion": "database.example.com/v1alpha1", "kind": "MySQL",
+        "metadata": {"name": "prod", "namespace": "shop", "uid": "3f6c", "generation": 1, "resourceVersion": "7"},
+        "spec": {"version": "8.4", "replicas": 3, "config": {"max_connections": 500}},
+    });
+    let first = decide_natively(SnapshotOf::resource(&resource).build())?;
+    Ok(SnapshotOf::resource(&resource).as_desired(&first.items, true).build())
+}
+
+/// The same code without a sandbox.
+pub(crate) fn decide_natively(snapshot: types::Snapshot) -> Result<types::Decision> {
+    entry::decide::<MysqlPlugin>(snapshot).map_err(|fault| anyhow::anyhow!("the plugin gave no decision: {fault:?}"))
+}
+
+/// As the host has it.
+pub(crate) fn of_model(snapshot: &types::Snapshot) -> Snapshot {
+    let items = snapshot.items.iter().map(|item| ObservedItem {
+        id: item.id.clone(),
+        state: match &item.state {
+            types::Observation::Kubernetes(object) => Observation::Kubernetes(object.as_str().into()),
+            _ => Observation::Absent,
+        },
+        ready: item.ready,
+        ready_since: item.ready_since,
+        last_error: item.last_error.clone(),
+        deleting: item.deleting,
+    });
+    Snapshot {
+        resource: snapshot.resource.as_str().into(),
+        deleting: snapshot.deleting,
+        items: items.collect(),
+        related: vec![],
+        now: snapshot.now,
+        settings: snapshot.settings.as_str().into(),
+    }
+}
+
+/// Bytes of all texts of a snapshot.
+pub(crate) fn bytes(snapshot: &types::Snapshot) -> usize {
+    let observed = snapshot.items.iter().map(|item| match &item.state {
+        types::Observation::Kubernetes(object) => object.len(),
+        _ => 0,
+    });
+    snapshot.resource.len() + snapshot.settings.len() + observed.sum::<usize>()
+}
+
+/// This program as the compiling child, so that the compiler's memory is not counted as the host's.
+pub(crate) fn compile_for_parent(arguments: &[String]) -> ExitCode {
+    let number = |name: &str| {
+        let position = arguments.iter().position(|argument| argument == name)?;
+        arguments.get(position + 1)?.parse::<u64>().ok()
+    };
+    let (Some(memory), Some(cpu), Some(stack)) = (number("--memory"), number("--cpu-seconds"), number("--stack"))
+    else {
+        return ExitCode::from(64);
+    };
+    let stack = usize::try_from(stack).unwrap_or(usize::MAX);
+    ExitCode::from(u8::try_from(windlass::decide::compile_for_parent(memory, cpu, stack)).unwrap_or(1))
+}
