@@ -61,8 +61,9 @@ async fn l1_no_value_of_a_secret_is_in_a_snapshot_a_status_an_event_or_the_cache
         &kube::core::Selector::default(),
         &[],
     );
+    let shown = seen.lock().unwrap().clone();
     let everything = [
-        seen.lock().unwrap().clone(),
+        shown,
         world.widget("a").await.unwrap().to_string(),
         format!("{:?}", world.events().await),
         format!("{cached:?}"),
