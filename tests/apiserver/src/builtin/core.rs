@@ -51,16 +51,13 @@ pub(super) const SECRET: Rules =
 pub(super) const SERVICE_ACCOUNT: Rules = PLAIN;
 
 pub(super) const NODE: Rules = Rules {
+    status: true,
     default: |node| {
         with(node, "status", |status| {
             if let Some(capacity) = entries(status, "capacity").cloned() {
                 fill(status, "allocatable", Value::Object(capacity));
             }
         });
-    },
-    create: |_| {},
-    update: |new, old| {
-        carry(new, old, "status");
     },
     validate: validate::node,
     ..PLAIN
