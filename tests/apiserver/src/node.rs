@@ -73,7 +73,7 @@ impl Node {
     pub fn start(client: Client, options: Options) -> Self {
         let tasks = Tasks::new();
         let events = Recorder::start(client.clone(), options.clock.clone(), &tasks);
-        let pods = Informer::<Pod>::namespaced(&client);
+        let pods = Informer::<Pod>::namespaced(&client, KUBELET);
         let queue: Queue<Key> = Queue::new();
         let q = queue.clone();
         pods.on_change(move |old, new| q.add(new.or(old).map(|p| Key::of(&**p)).unwrap_or_default()));

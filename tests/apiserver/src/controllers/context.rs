@@ -20,6 +20,9 @@ use crate::machinery::queue::Queue;
 use crate::machinery::recorder::Recorder;
 use crate::machinery::workers::Tasks;
 
+/// In whose name the controllers write, as `managedFields` show it.
+pub(crate) const MANAGER: &str = "kube-controller-manager";
+
 macro_rules! informers {
     ($($field:ident: $kind:ty = $scope:ident,)*) => {
         /// The shared state of all controllers.
@@ -38,7 +41,7 @@ macro_rules! informers {
             pub(crate) fn new(client: Client, clock: Clock, workers: usize) -> Arc<Self> {
                 let tasks = Tasks::new();
                 Arc::new(Self {
-                    $($field: Informer::$scope(&client),)*
+                    $($field: Informer::$scope(&client, MANAGER),)*
                     events: Recorder::start(client.clone(), clock.clone(), &tasks),
                     client, clock, tasks, workers,
                 })

@@ -17,7 +17,7 @@ use kube::api::{DeleteParams, Patch, PatchParams, Preconditions, PropagationPoli
 use kube::core::metadata::ObjectMeta;
 use tokio::sync::watch;
 
-use super::context::Context;
+use super::context::{Context, MANAGER};
 use super::discovery::{GroupKind, Kinds, Served};
 use crate::machinery::error::Error;
 use crate::machinery::informer::pinned;
@@ -289,7 +289,8 @@ impl Collector {
         };
         let api = served.api(&self.ctx.client, &read.namespace);
         let patch = Patch::Merge(pinned(&meta, patch));
-        match api.patch_metadata(&read.name, &PatchParams::default(), &patch).await {
+        let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+        match api.patch_metadata(&read.name, &params, &patch).await {
             Ok(answer) => Ok(answer.metadata.resource_version),
             Err(kube::Error::Api(status)) if status.is_not_found() => Ok(None),
             Err(error) => Err(Error::api("patch", &read.kind.kind, key, error)),

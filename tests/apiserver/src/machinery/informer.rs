@@ -42,7 +42,7 @@ pub(crate) struct Informer<K: Kind> {
     store: Store<K>,
     handlers: Mutex<Vec<Handler<K>>>,
     synced: watch::Sender<bool>,
-    selector: Option<String>,
+    manager: &'static str,
 }
 
 impl<K: Kind> std::ops::Deref for Informer<K> {
@@ -53,41 +53,37 @@ impl<K: Kind> std::ops::Deref for Informer<K> {
 }
 
 impl<K: Kind> Informer<K> {
-    fn new(client: &Client, api: ApiIn<K>, selector: Option<String>) -> Arc<Self> {
+    fn new(client: &Client, api: ApiIn<K>, manager: &'static str) -> Arc<Self> {
         Arc::new(Self {
             all: Api::all(client.clone()),
             api,
             store: Store::new(),
             handlers: Mutex::default(),
             synced: watch::channel(false).0,
-            selector,
+            manager,
         })
     }
 
-    /// An informer of a namespaced kind, over all namespaces.
-    pub(crate) fn namespaced(client: &Client) -> Arc<Self>
-    where
-        K: Resource<Scope = NamespaceResourceScope>,
-    {
-        Self::selecting(client, None)
-    }
-
-    /// An informer of a namespaced kind for the objects that a field selector picks.
-    pub(crate) fn selecting(client: &Client, fields: Option<String>) -> Arc<Self>
+    /// An informer of a namespaced kind, over all namespaces. Writes are made in the name of `manager`.
+    pub(crate) fn namespaced(client: &Client, manager: &'static str) -> Arc<Self>
     where
         K: Resource<Scope = NamespaceResourceScope>,
     {
         let held = client.clone();
-        Self::new(client, Box::new(move |namespace| Api::namespaced(held.clone(), namespace)), fields)
+        Self::new(client, Box::new(move |namespace| Api::namespaced(held.clone(), namespace)), manager)
     }
 
-    /// An informer of a cluster-scoped kind.
-    pub(crate) fn cluster(client: &Client) -> Arc<Self>
+    /// An informer of a cluster-scoped kind. Writes are made in the name of `manager`.
+    pub(crate) fn cluster(client: &Client, manager: &'static str) -> Arc<Self>
     where
         K: Resource<Scope = ClusterResourceScope>,
     {
         let held = client.clone();
-        Self::new(client, Box::new(move |_| Api::all(held.clone())), None)
+        Self::new(client, Box::new(move |_| Api::all(held.clone())), manager)
+    }
+
+    fn post(&self) -> PostParams {
+        PostParams { field_manager: Some(self.manager.to_owned()), ..PostParams::default() }
     }
 
     /// Calls `handler` with the object before and after each change. Register before [`Informer::run`].
@@ -124,8 +120,7 @@ impl<K: Kind> Informer<K> {
     }
 
     async fn watch(&self) {
-        let mut config = watcher::Config::default().timeout(WATCH_SECONDS);
-        config.field_selector.clone_from(&self.selector);
+        let config = watcher::Config::default().timeout(WATCH_SECONDS);
         let events = watcher(self.all.clone(), config).default_backoff();
         let mut events = std::pin::pin!(events);
         let mut list = Vec::new();
@@ -159,7 +154,7 @@ impl<K: Kind> Informer<K> {
     /// Creates an object.
     pub(crate) async fn create(&self, object: &K) -> Result<Arc<K>, Error> {
         let key = Key::of(object);
-        let made = self.api(&key.namespace).create(&PostParams::default(), object).await;
+        let made = self.api(&key.namespace).create(&self.post(), object).await;
         Ok(self.keep(made.map_err(|e| Error::api("create", &self.kind(), &key, e))?))
     }
 
@@ -167,7 +162,8 @@ impl<K: Kind> Informer<K> {
     pub(crate) async fn patch(&self, read: &K, patch: serde_json::Value) -> Result<Arc<K>, Error> {
         let key = Key::of(read);
         let body = Patch::Merge(pinned(read.meta(), patch));
-        let answer = self.api(&key.namespace).patch(&key.name, &PatchParams::default(), &body).await;
+        let params = PatchParams { field_manager: Some(self.manager.to_owned()), ..PatchParams::default() };
+        let answer = self.api(&key.namespace).patch(&key.name, &params, &body).await;
         Ok(self.keep(answer.map_err(|e| Error::api("patch", &self.kind(), &key, e))?))
     }
 
@@ -178,7 +174,7 @@ impl<K: Kind> Informer<K> {
         let mut whole = serde_json::to_value(read).map_err(serialise)?;
         whole["status"] = serde_json::to_value(status).map_err(serialise)?;
         let whole: K = serde_json::from_value(whole).map_err(serialise)?;
-        let answer = self.api(&key.namespace).replace_status(&key.name, &PostParams::default(), &whole).await;
+        let answer = self.api(&key.namespace).replace_status(&key.name, &self.post(), &whole).await;
         Ok(self.keep(answer.map_err(|e| Error::api("update the status of", &self.kind(), &key, e))?))
     }
 

@@ -332,7 +332,10 @@ fn backoff_left(members: &[Arc<Pod>], failed: i32, now: Timestamp) -> i64 {
 fn finished_at(pod: &Pod) -> Option<Timestamp> {
     let statuses = pod.status.as_ref().and_then(|s| s.container_statuses.as_ref()).into_iter().flatten();
     let ended = statuses.filter_map(|c| c.state.as_ref()?.terminated.as_ref()?.finished_at.as_ref().map(|t| t.0)).max();
-    ended.or_else(|| pods::condition(pod, "Ready")?.last_transition_time.as_ref().map(|t| t.0))
+    let unready = pods::condition(pod, "Ready").filter(|c| c.status == "False");
+    let unready = unready.and_then(|c| c.last_transition_time.as_ref()).map(|t| t.0);
+    let created = pod.metadata.creation_timestamp.as_ref().map(|t| t.0);
+    ended.or(unready).or(created)
 }
 
 #[cfg(test)]
