@@ -4,6 +4,7 @@
 mod answers;
 mod attacks;
 mod compiling;
+mod grants;
 mod isolation;
 mod loading;
 mod nonsense;
