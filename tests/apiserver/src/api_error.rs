@@ -40,7 +40,15 @@ fn target(group: &str, kind: &str, name: &str) -> Map<String, Value> {
 impl ApiError {
     /// An error of a kind that has no constructor of its own.
     pub fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, reason, message: message.into(), details: None, retry_after: None, plain: false, continue_token: None }
+        Self {
+            code,
+            reason,
+            message: message.into(),
+            details: None,
+            retry_after: None,
+            plain: false,
+            continue_token: None,
+        }
     }
 
     /// The same error with details about an object.
@@ -75,8 +83,11 @@ impl ApiError {
 
     /// No object of that name.
     pub fn not_found(resource: &Resource, name: &str) -> Self {
-        Self::new(404, "NotFound", format!("{} \"{name}\" not found", resource.qualified()))
-            .about(&resource.group, &resource.plural, name)
+        Self::new(404, "NotFound", format!("{} \"{name}\" not found", resource.qualified())).about(
+            &resource.group,
+            &resource.plural,
+            name,
+        )
     }
 
     /// No such resource in a group version that exists.
@@ -91,19 +102,30 @@ impl ApiError {
 
     /// The name is taken.
     pub fn already_exists(resource: &Resource, name: &str) -> Self {
-        Self::new(409, "AlreadyExists", format!("{} \"{name}\" already exists", resource.qualified()))
-            .about(&resource.group, &resource.plural, name)
+        Self::new(409, "AlreadyExists", format!("{} \"{name}\" already exists", resource.qualified())).about(
+            &resource.group,
+            &resource.plural,
+            name,
+        )
     }
 
     /// The object changed, or is another one than the client meant.
     pub fn conflict(resource: &Resource, name: &str, why: &str) -> Self {
-        Self::new(409, "Conflict", format!("Operation cannot be fulfilled on {} \"{name}\": {why}", resource.qualified()))
-            .about(&resource.group, &resource.plural, name)
+        Self::new(
+            409,
+            "Conflict",
+            format!("Operation cannot be fulfilled on {} \"{name}\": {why}", resource.qualified()),
+        )
+        .about(&resource.group, &resource.plural, name)
     }
 
     /// The client's resourceVersion is not the current one.
     pub fn modified(resource: &Resource, name: &str) -> Self {
-        Self::conflict(resource, name, "the object has been modified; please apply your changes to the latest version and try again")
+        Self::conflict(
+            resource,
+            name,
+            "the object has been modified; please apply your changes to the latest version and try again",
+        )
     }
 
     /// The object breaks rules. `group` and `kind` name what was validated.
@@ -137,12 +159,17 @@ impl ApiError {
 
     /// The resource does not serve this verb.
     pub fn method_not_allowed() -> Self {
-        Self::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource").about("", "", "")
+        Self::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+            .about("", "", "")
     }
 
     /// None of the accepted forms can be produced.
     pub fn not_acceptable() -> Self {
-        Self::new(406, "NotAcceptable", "only the following media types are accepted: application/json, application/yaml")
+        Self::new(
+            406,
+            "NotAcceptable",
+            "only the following media types are accepted: application/json, application/yaml",
+        )
     }
 
     /// The body's form is not understood.
@@ -161,7 +188,8 @@ impl ApiError {
 
     /// A resourceVersion from the future, as a cache answers that waited for it in vain.
     pub fn too_large_version(wanted: u64, current: u64) -> Self {
-        let mut error = Self::new(504, "Timeout", format!("Timeout: Too large resource version: {wanted}, current: {current}"));
+        let mut error =
+            Self::new(504, "Timeout", format!("Timeout: Too large resource version: {wanted}, current: {current}"));
         error.details = Some(Box::new(json!({
             "causes": [{ "reason": "ResourceVersionTooLarge", "message": "Too large resource version" }],
             "retryAfterSeconds": 1,

@@ -167,12 +167,15 @@ pub(crate) fn equal_but_for_times(a: &Value, b: &Value) -> bool {
             }
         }
         // The order of entries follows their times.
-        if let Some(entries) = object.get_mut("metadata").and_then(|m| m.get_mut("managedFields")).and_then(Value::as_array_mut) {
+        if let Some(entries) =
+            object.get_mut("metadata").and_then(|m| m.get_mut("managedFields")).and_then(Value::as_array_mut)
+        {
             entries.sort_by_key(Value::to_string);
         }
         object
     }
-    if a.get("metadata").and_then(|m| m.get("managedFields")) == b.get("metadata").and_then(|m| m.get("managedFields")) {
+    if a.get("metadata").and_then(|m| m.get("managedFields")) == b.get("metadata").and_then(|m| m.get("managedFields"))
+    {
         return a == b;
     }
     timeless(a) == timeless(b)

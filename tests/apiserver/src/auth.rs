@@ -75,7 +75,11 @@ pub(crate) fn authenticate(api: &Api, headers: &HeaderMap) -> Result<User, ApiEr
     };
     let Some(name) = text("impersonate-user") else {
         if headers.keys().any(|k| k.as_str().starts_with("impersonate-")) {
-            return Err(ApiError::new(500, "InternalError", "Internal error occurred: requested impersonation without impersonating a user"));
+            return Err(ApiError::new(
+                500,
+                "InternalError",
+                "Internal error occurred: requested impersonation without impersonating a user",
+            ));
         }
         return Ok(caller);
     };
@@ -97,7 +101,9 @@ fn impersonate(api: &Api, caller: &User, name: &str, headers: &HeaderMap) -> Res
     let mut checks: Vec<Attributes> = Vec::new();
     let account = name.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':'));
     match account {
-        Some((namespace, account)) => checks.push(Attributes::resource("impersonate", "", "serviceaccounts", namespace, account)),
+        Some((namespace, account)) => {
+            checks.push(Attributes::resource("impersonate", "", "serviceaccounts", namespace, account))
+        }
         None => checks.push(Attributes::resource("impersonate", "", "users", "", name)),
     }
     for group in &wanted.groups {

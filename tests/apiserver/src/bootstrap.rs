@@ -28,7 +28,19 @@ fn roles() -> Vec<(&'static str, Value, Option<Value>)> {
     let mut admin = edit.clone();
     admin.push(json!({ "apiGroups": ["rbac.authorization.k8s.io"], "resources": ["rolebindings", "roles"], "verbs": ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"] }));
     admin.push(json!({ "apiGroups": ["authorization.k8s.io"], "resources": ["localsubjectaccessreviews"], "verbs": ["create"] }));
-    let paths = ["/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi", "/openapi/*", "/readyz", "/version", "/version/"];
+    let paths = [
+        "/api",
+        "/api/*",
+        "/apis",
+        "/apis/*",
+        "/healthz",
+        "/livez",
+        "/openapi",
+        "/openapi/*",
+        "/readyz",
+        "/version",
+        "/version/",
+    ];
     let aggregate = |name: &str| {
         let label = format!("rbac.authorization.k8s.io/aggregate-to-{name}");
         Some(json!({ "clusterRoleSelectors": [{ "matchLabels": { (label): "true" } }] }))

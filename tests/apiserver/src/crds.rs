@@ -31,7 +31,12 @@ fn table_of(definition: &Value) -> TableKey {
 
 /// Follow up on a write: none as `new` is a removal. Answers the state after the follow-up where that is what a client
 /// should see.
-pub(crate) fn after_write(api: &Api, served: &Served, old: Option<&Stored>, new: Option<&Arc<Stored>>) -> Option<Arc<Stored>> {
+pub(crate) fn after_write(
+    api: &Api,
+    served: &Served,
+    old: Option<&Stored>,
+    new: Option<&Arc<Stored>>,
+) -> Option<Arc<Stored>> {
     if is_definition(served) {
         match new {
             None => {
@@ -90,7 +95,14 @@ fn establish(definition: &mut Value, now: &str) {
     }
     status["storedVersions"] = Value::Array(versions);
     set_condition(&mut status, "NamesAccepted", "True", "NoConflicts", "no conflicts found", now);
-    set_condition(&mut status, "Established", "True", "InitialNamesAccepted", "the initial names have been accepted", now);
+    set_condition(
+        &mut status,
+        "Established",
+        "True",
+        "InitialNamesAccepted",
+        "the initial names have been accepted",
+        now,
+    );
     definition["status"] = status;
 }
 
@@ -106,8 +118,9 @@ fn set_condition(status: &mut Value, kind: &str, value: &str, reason: &str, mess
         Some(known) => {
             *known = json!({ "type": kind, "status": value, "lastTransitionTime": now, "reason": reason, "message": message });
         }
-        None => conditions
-            .push(json!({ "type": kind, "status": value, "lastTransitionTime": now, "reason": reason, "message": message })),
+        None => conditions.push(
+            json!({ "type": kind, "status": value, "lastTransitionTime": now, "reason": reason, "message": message }),
+        ),
     }
 }
 
@@ -137,7 +150,10 @@ fn clean_up(api: &Api, definition: &Stored) {
     if let Some(served) = catalog.all().iter().find(|s| s.custom && s.table == table) {
         let objects = api.store.list(&table, None, None, None).map(|page| page.items).unwrap_or_default();
         for object in objects {
-            let key = (text(&object.value, "/metadata/namespace").to_owned(), text(&object.value, "/metadata/name").to_owned());
+            let key = (
+                text(&object.value, "/metadata/namespace").to_owned(),
+                text(&object.value, "/metadata/name").to_owned(),
+            );
             // An object that is gone or held by a finalizer needs nothing more from here.
             let _ = delete_object(api, served, &key, &DeleteOptions::default());
         }

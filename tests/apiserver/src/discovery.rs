@@ -66,7 +66,13 @@ fn subresources(served: &Served) -> Vec<Sub> {
         ("", "pods") => {
             out.push(Sub { name: "binding", kind: "Binding".to_owned(), group: "", version: "", verbs: CREATE });
             out.push(own("ephemeralcontainers", CHANGE));
-            out.push(Sub { name: "eviction", kind: "Eviction".to_owned(), group: "policy", version: "v1", verbs: CREATE });
+            out.push(Sub {
+                name: "eviction",
+                kind: "Eviction".to_owned(),
+                group: "policy",
+                version: "v1",
+                verbs: CREATE,
+            });
             out.push(own("log", &["get"]));
             out.push(own("resize", CHANGE));
         }
@@ -140,7 +146,9 @@ fn resource_list(served: &[Arc<Served>], group: &str, version: &str) -> Option<V
         }
     }
     let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
-    Some(json!({ "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": resources }))
+    Some(
+        json!({ "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": resources }),
+    )
 }
 
 fn group_document(group: &str, versions: &[String]) -> Value {
@@ -155,7 +163,8 @@ fn aggregated(served: &[Arc<Served>], core: bool) -> Value {
         let versions: Vec<Value> = versions
             .iter()
             .map(|version| {
-                let resources: Vec<Value> = of_version(served, &group, version).iter().map(|r| aggregated_resource(r)).collect();
+                let resources: Vec<Value> =
+                    of_version(served, &group, version).iter().map(|r| aggregated_resource(r)).collect();
                 json!({ "version": version, "resources": resources, "freshness": "Current" })
             })
             .collect();
@@ -211,7 +220,8 @@ pub(crate) fn handle(api: &Api, call: &Call, accepted: Accepted) -> Result<Reply
                 paths.push(format!("/apis/{group}"));
                 paths.extend(versions.iter().map(|v| format!("/apis/{group}/{v}")));
             }
-            paths.extend(["/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"].map(str::to_owned));
+            paths
+                .extend(["/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"].map(str::to_owned));
             json!({ "paths": paths })
         }
         ["api" | "apis"] if accepted.aggregated => return Ok(tagged(call, &aggregated(served, parts == ["api"]))),
@@ -257,9 +267,16 @@ fn tagged(call: &Call, document: &Value) -> Reply {
     let bytes = crate::storage::render_json(document);
     let tag = format!("\"{:X}\"", Sha256::digest(&bytes));
     let known = call.header("if-none-match") == Some(tag.as_str());
-    let mut reply = if known { reply::with_type(304, "application/json", "") } else { reply::with_type(200, "application/json", bytes) };
+    let mut reply = if known {
+        reply::with_type(304, "application/json", "")
+    } else {
+        reply::with_type(200, "application/json", bytes)
+    };
     let headers = reply.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"));
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"),
+    );
     headers.insert(VARY, HeaderValue::from_static("Accept"));
     headers.insert(HeaderName::from_static("cache-control"), HeaderValue::from_static("public"));
     if let Ok(tag) = HeaderValue::from_str(&tag) {

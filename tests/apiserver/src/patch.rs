@@ -72,7 +72,9 @@ mod tests {
 
     #[test]
     fn a_merge_patch_removes_with_null_and_merges_objects() {
-        let got = merge(&json!({"a": {"b": 1, "c": 2}, "l": [1]}), &json!({"a": {"b": null, "d": {"e": null}}, "l": [2]})).unwrap();
+        let got =
+            merge(&json!({"a": {"b": 1, "c": 2}, "l": [1]}), &json!({"a": {"b": null, "d": {"e": null}}, "l": [2]}))
+                .unwrap();
         assert_eq!(got, json!({"a": {"c": 2, "d": {}}, "l": [2]}));
         assert!(merge(&json!({}), &json!([1])).is_err());
     }

@@ -96,8 +96,11 @@ impl Registry {
 
     fn serve(&self, resources: Vec<Resource>, terminating: bool) -> Vec<Arc<Served>> {
         let epoch = self.epochs.fetch_add(1, Ordering::Relaxed);
-        let stored: HashMap<TableKey, String> =
-            resources.iter().filter(|r| r.storage_version).map(|r| (TableKey::new(&r.group, &r.plural), r.api_version())).collect();
+        let stored: HashMap<TableKey, String> = resources
+            .iter()
+            .filter(|r| r.storage_version)
+            .map(|r| (TableKey::new(&r.group, &r.plural), r.api_version()))
+            .collect();
         let one = |resource: Resource| {
             let table = table(&resource);
             let stored_as = stored.get(&table).cloned().unwrap_or_else(|| resource.api_version());

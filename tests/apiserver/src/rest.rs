@@ -53,11 +53,6 @@ impl Answer {
     pub(crate) fn value(code: u16, value: Value) -> Self {
         Self { code, body: Answered::Value(value), warnings: Vec::new() }
     }
-
-    pub(crate) fn warned(mut self, warnings: Vec<String>) -> Self {
-        self.warnings = warnings;
-        self
-    }
 }
 
 /// The key of the object that a call names.
@@ -91,7 +86,9 @@ pub(crate) fn handle(api: &Api, call: &Call, served: &Arc<Served>, accepted: Acc
 fn check_scope(call: &Call, served: &Served) -> Result<(), ApiError> {
     let target = &call.target;
     let wants_namespace = matches!(call.verb, "create") || !target.name.is_empty();
-    if (!served.namespaced && !target.namespace.is_empty()) || (served.namespaced && target.namespace.is_empty() && !target.name.is_empty()) {
+    if (!served.namespaced && !target.namespace.is_empty())
+        || (served.namespaced && target.namespace.is_empty() && !target.name.is_empty())
+    {
         return Err(if served.custom { ApiError::unknown_path() } else { ApiError::unknown_resource() });
     }
     if served.namespaced && target.namespace.is_empty() && wants_namespace {
@@ -120,7 +117,9 @@ fn subresource(api: &Api, call: &Call, served: &Arc<Served>, accepted: Accepted)
         ("ephemeralcontainers" | "resize", "patch") if served.plural == "pods" => patch::patch(api, call, served)?,
         ("approval", "update") if served.plural == "certificatesigningrequests" => replace::replace(api, call, served)?,
         ("log", "get") if served.plural == "pods" => return read::log(api, call, served),
-        ("status" | "scale", _) if served.status || served.scale.is_some() => return Err(ApiError::method_not_allowed()),
+        ("status" | "scale", _) if served.status || served.scale.is_some() => {
+            return Err(ApiError::method_not_allowed());
+        }
         _ if served.custom => return Err(ApiError::unknown_path()),
         _ => return Err(ApiError::unknown_resource()),
     };

@@ -92,7 +92,8 @@ pub struct Store {
 impl Store {
     /// An empty store that keeps the last `history` events of each resource.
     pub fn new(history: usize) -> Self {
-        let inner = Inner { version: 1, history: history.max(1), tables: HashMap::new(), counts: BTreeMap::new(), writes: 0 };
+        let inner =
+            Inner { version: 1, history: history.max(1), tables: HashMap::new(), counts: BTreeMap::new(), writes: 0 };
         Self { inner: Arc::new(Mutex::new(inner)) }
     }
 
@@ -111,7 +112,13 @@ impl Store {
     }
 
     /// Store a new object under the next version.
-    pub fn create(&self, table: &TableKey, key: ObjectKey, value: Value, epoch: u64) -> Result<Arc<Stored>, WriteError> {
+    pub fn create(
+        &self,
+        table: &TableKey,
+        key: ObjectKey,
+        value: Value,
+        epoch: u64,
+    ) -> Result<Arc<Stored>, WriteError> {
         let mut inner = self.lock();
         if inner.tables.get(table).is_some_and(|t| t.objects.contains_key(&key)) {
             return Err(WriteError::Exists);
@@ -134,12 +141,7 @@ impl Store {
     }
 
     /// Remove an object that is still at version `expected`; answers its last state under the version of the removal.
-    pub fn delete(
-        &self,
-        table: &TableKey,
-        key: ObjectKey,
-        expected: u64,
-    ) -> Result<Arc<Stored>, WriteError> {
+    pub fn delete(&self, table: &TableKey, key: ObjectKey, expected: u64) -> Result<Arc<Stored>, WriteError> {
         let mut inner = self.lock();
         inner.expect(table, &key, expected)?;
         Ok(inner.write(table, key, EventKind::Deleted, None, 0))
@@ -255,7 +257,14 @@ impl Inner {
         }
     }
 
-    fn write(&mut self, at: &TableKey, key: ObjectKey, kind: EventKind, value: Option<Value>, epoch: u64) -> Arc<Stored> {
+    fn write(
+        &mut self,
+        at: &TableKey,
+        key: ObjectKey,
+        kind: EventKind,
+        value: Option<Value>,
+        epoch: u64,
+    ) -> Arc<Stored> {
         self.version += 1;
         self.writes += 1;
         let (version, history) = (self.version, self.history);

@@ -56,16 +56,24 @@ fn start(api: &Api, call: &Call) -> Result<Start, ApiError> {
                 return Err(ApiError::invalid("meta.k8s.io", "ListOptions", "", &[error]));
             }
             None => {
-                return options("resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+                return options(
+                    "resourceVersionMatch",
+                    "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+                );
             }
         }
     } else if matching.is_some() {
-        return options("resourceVersionMatch", "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
+        return options(
+            "resourceVersionMatch",
+            "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+        );
     }
     let wanted: Option<u64> = match version {
         None => None,
         Some(text) => Some(text.parse().map_err(|_| {
-            ApiError::bad_request(format!("Invalid value: \"{text}\": strconv.ParseUint: parsing \"{text}\": invalid syntax"))
+            ApiError::bad_request(format!(
+                "Invalid value: \"{text}\": strconv.ParseUint: parsing \"{text}\": invalid syntax"
+            ))
         })?),
     };
     let current = api.store.version();

@@ -67,7 +67,9 @@ pub(crate) fn is_reset(managed: Option<&Value>) -> bool {
     match managed.and_then(Value::as_array).map(Vec::as_slice) {
         Some([]) => true,
         Some([only]) => only.as_object().is_some_and(|entry| {
-            entry.values().all(|v| v.is_null() || v.as_str() == Some("") || v.as_object().is_some_and(serde_json::Map::is_empty))
+            entry
+                .values()
+                .all(|v| v.is_null() || v.as_str() == Some("") || v.as_object().is_some_and(serde_json::Map::is_empty))
         }),
         _ => false,
     }
@@ -102,7 +104,15 @@ impl Managers {
     /// Write managedFields into an object.
     pub(crate) fn store(&mut self, object: &mut Value) {
         self.0.sort_by(|a, b| {
-            let key = |e: &Entry| (e.who.operation, e.who.time.clone(), e.who.manager.clone(), e.who.api_version.clone(), e.who.subresource.clone());
+            let key = |e: &Entry| {
+                (
+                    e.who.operation,
+                    e.who.time.clone(),
+                    e.who.manager.clone(),
+                    e.who.api_version.clone(),
+                    e.who.subresource.clone(),
+                )
+            };
             key(a).cmp(&key(b))
         });
         let entries: Vec<Value> = self.0.iter().map(encode_entry).collect();
@@ -235,7 +245,12 @@ fn reconcile(set: &FieldSet, schema: &Schema, live: &Value) -> FieldSet {
         let shape = shape::of(next, Some(value));
         if shape == Shape::Leaf && !below.is_empty() {
             out.put(element, true, FieldSet::default());
-        } else if shape != Shape::Leaf && member && below.is_empty() && element.starts_with("f:") && was_atomic(next, value) {
+        } else if shape != Shape::Leaf
+            && member
+            && below.is_empty()
+            && element.starts_with("f:")
+            && was_atomic(next, value)
+        {
             out.put(element, false, super::typed::field_set(next, value));
         } else {
             out.put(element, member, reconcile(below, next, value));

@@ -1,6 +1,6 @@
 //! How the schema says that a value merges: as a leaf, as a list of items with identity, or field by field.
 
-use super::fields::{FieldSet, field};
+use super::fields::FieldSet;
 use crate::registry::Served;
 use crate::schema::{Kind, ListType, MapType, Schema};
 use serde_json::{Map, Value};
@@ -27,7 +27,10 @@ pub(crate) fn root(served: &Served) -> Arc<Schema> {
     schema.map_type = MapType::Granular;
     schema.properties.insert("metadata".to_owned(), super::object_meta());
     for name in ["apiVersion", "kind"] {
-        schema.properties.entry(name.to_owned()).or_insert_with(|| Arc::new(Schema { kind: Kind::String, ..Schema::default() }));
+        schema
+            .properties
+            .entry(name.to_owned())
+            .or_insert_with(|| Arc::new(Schema { kind: Kind::String, ..Schema::default() }));
     }
     Arc::new(schema)
 }
@@ -135,9 +138,4 @@ pub(crate) fn fields(value: Option<&Value>) -> &Map<String, Value> {
 /// A list's items, none for anything else.
 pub(crate) fn list(value: Option<&Value>) -> &[Value] {
     value.and_then(Value::as_array).map_or(&[], Vec::as_slice)
-}
-
-/// A path with one more field.
-pub(crate) fn step(path: &mut Vec<String>, name: &str) {
-    path.push(field(name));
 }

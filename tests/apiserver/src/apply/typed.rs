@@ -53,7 +53,11 @@ fn walk(schema: &Schema, value: &Value, path: &mut Vec<String>, errors: &mut Vec
                     format!("i:{i}")
                 };
                 if associative && seen.contains(&element) {
-                    complain(path, format!("duplicate entries for key {}", show(std::slice::from_ref(&element))), errors);
+                    complain(
+                        path,
+                        format!("duplicate entries for key {}", show(std::slice::from_ref(&element))),
+                        errors,
+                    );
                 }
                 path.push(element.clone());
                 walk(shape::items(schema), item, path, errors);
@@ -67,12 +71,18 @@ fn walk(schema: &Schema, value: &Value, path: &mut Vec<String>, errors: &mut Vec
         | (Kind::Boolean, Value::Bool(_))
         | (Kind::IntOrString, Value::String(_) | Value::Number(_))
         | (Kind::Any, _) => {}
-        (Kind::String, other) => complain(path, format!("expected string, got &value.valueUnstructured{{Value:{other}}}"), errors),
+        (Kind::String, other) => {
+            complain(path, format!("expected string, got &value.valueUnstructured{{Value:{other}}}"), errors)
+        }
         (Kind::Integer | Kind::Number, other) => {
             complain(path, format!("expected numeric (int or float), got {}", name_of(other)), errors);
         }
-        (Kind::Boolean, other) => complain(path, format!("expected boolean, got &value.valueUnstructured{{Value:{other}}}"), errors),
-        (Kind::IntOrString, other) => complain(path, format!("expected scalar, got &value.valueUnstructured{{Value:{other}}}"), errors),
+        (Kind::Boolean, other) => {
+            complain(path, format!("expected boolean, got &value.valueUnstructured{{Value:{other}}}"), errors)
+        }
+        (Kind::IntOrString, other) => {
+            complain(path, format!("expected scalar, got &value.valueUnstructured{{Value:{other}}}"), errors)
+        }
     }
 }
 

@@ -43,13 +43,22 @@ impl Attributes {
     }
 
     fn full_resource(&self) -> String {
-        if self.subresource.is_empty() { self.resource.clone() } else { format!("{}/{}", self.resource, self.subresource) }
+        if self.subresource.is_empty() {
+            self.resource.clone()
+        } else {
+            format!("{}/{}", self.resource, self.subresource)
+        }
     }
 
     /// The 403 of a real server.
     pub(crate) fn refusal(&self, user: &User) -> ApiError {
         if let Some(path) = &self.path {
-            return ApiError::forbidden("", "", "", &format!("User \"{}\" cannot {} path \"{path}\"", user.name, self.verb));
+            return ApiError::forbidden(
+                "",
+                "",
+                "",
+                &format!("User \"{}\" cannot {} path \"{path}\"", user.name, self.verb),
+            );
         }
         let place = if self.namespace.is_empty() {
             "at the cluster scope".to_owned()
@@ -102,9 +111,9 @@ fn rule_allows(rule: &Value, want: &Attributes) -> bool {
         return false;
     }
     if let Some(path) = &want.path {
-        return strings(rule, "nonResourceURLs")
-            .iter()
-            .any(|pattern| *pattern == path || pattern.strip_suffix('*').is_some_and(|prefix| path.starts_with(prefix)));
+        return strings(rule, "nonResourceURLs").iter().any(|pattern| {
+            *pattern == path || pattern.strip_suffix('*').is_some_and(|prefix| path.starts_with(prefix))
+        });
     }
     let resource = want.full_resource();
     let any_of_subresource = format!("*/{}", want.subresource);
@@ -145,7 +154,8 @@ fn rules(store: &Store, binding: &Value, namespace: &str) -> Vec<Value> {
 
 /// The rules that apply to a user: those of cluster bindings, and of the bindings in one namespace. With each the reason.
 pub(crate) fn rules_for(store: &Store, user: &User, namespace: &str) -> Vec<(Value, String)> {
-    let mut bindings: Vec<(Arc<Stored>, &str)> = all(store, "clusterrolebindings", None).into_iter().map(|b| (b, "")).collect();
+    let mut bindings: Vec<(Arc<Stored>, &str)> =
+        all(store, "clusterrolebindings", None).into_iter().map(|b| (b, "")).collect();
     if !namespace.is_empty() {
         bindings.extend(all(store, "rolebindings", Some(namespace)).into_iter().map(|b| (b, namespace)));
     }
@@ -156,7 +166,9 @@ pub(crate) fn rules_for(store: &Store, user: &User, namespace: &str) -> Vec<(Val
             continue;
         };
         let who = match text(subject, "/kind") {
-            "ServiceAccount" => format!("ServiceAccount \"{}/{}\"", text(subject, "/name"), text(subject, "/namespace")),
+            "ServiceAccount" => {
+                format!("ServiceAccount \"{}/{}\"", text(subject, "/name"), text(subject, "/namespace"))
+            }
             kind => format!("{kind} \"{}\"", text(subject, "/name")),
         };
         let (kind, shown) = match at {

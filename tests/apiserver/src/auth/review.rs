@@ -1,8 +1,8 @@
 //! Questions about rights and identity, asked by creating an object: access reviews, rules reviews, self review, token
 //! review. Nothing is stored.
 
-use super::rbac::{self, Attributes, Decision};
 use super::User;
+use super::rbac::{self, Attributes, Decision};
 use crate::api::Api;
 use crate::api_error::ApiError;
 use crate::field_error::FieldError;
@@ -41,9 +41,20 @@ fn status(decision: &Decision) -> Value {
 
 fn user_of(spec: &Value) -> User {
     let list = |name: &str| -> Vec<String> {
-        spec.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+        spec.get(name)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect()
     };
-    User { name: text(spec, "/user").to_owned(), uid: text(spec, "/uid").to_owned(), groups: list("groups"), ..User::default() }
+    User {
+        name: text(spec, "/user").to_owned(),
+        uid: text(spec, "/uid").to_owned(),
+        groups: list("groups"),
+        ..User::default()
+    }
 }
 
 /// Answer a review.
@@ -68,7 +79,11 @@ pub(crate) fn review(api: &Api, call: &Call, served: &Served, mut object: Value)
         "SubjectAccessReview" | "LocalSubjectAccessReview" => {
             let user = user_of(&spec);
             if user.name.is_empty() && user.groups.is_empty() {
-                return invalid(FieldError::invalid("spec.user", &json!(""), "at least one of user or group must be specified"));
+                return invalid(FieldError::invalid(
+                    "spec.user",
+                    &json!(""),
+                    "at least one of user or group must be specified",
+                ));
             }
             if served.namespaced && text(&spec, "/resourceAttributes/namespace") != call.target.namespace {
                 return invalid(FieldError::invalid(
@@ -88,7 +103,9 @@ pub(crate) fn review(api: &Api, call: &Call, served: &Served, mut object: Value)
         }
         "SelfSubjectReview" => json!({ "userInfo": call.user.info() }),
         "TokenReview" => match api.tokens.user(text(&spec, "/token"), api.clock.now(), &api.store) {
-            Some(user) => json!({ "authenticated": true, "user": user.info(), "audiences": spec.get("audiences").cloned().unwrap_or_else(|| json!([])) }),
+            Some(user) => {
+                json!({ "authenticated": true, "user": user.info(), "audiences": spec.get("audiences").cloned().unwrap_or_else(|| json!([])) })
+            }
             None => json!({ "user": {}, "error": "invalid bearer token" }),
         },
         _ => return Err(ApiError::unknown_resource()),
@@ -99,11 +116,13 @@ pub(crate) fn review(api: &Api, call: &Call, served: &Served, mut object: Value)
 }
 
 fn rules(api: &Api, user: &User, namespace: &str) -> Value {
-    let mut found: Vec<Value> = rbac::rules_for(&api.store, user, namespace).into_iter().map(|(rule, _)| rule).collect();
+    let mut found: Vec<Value> =
+        rbac::rules_for(&api.store, user, namespace).into_iter().map(|(rule, _)| rule).collect();
     if user.is_master() {
         found.push(json!({ "verbs": ["*"], "apiGroups": ["*"], "resources": ["*"] }));
         found.push(json!({ "verbs": ["*"], "nonResourceURLs": ["*"] }));
     }
-    let (paths, resources): (Vec<Value>, Vec<Value>) = found.into_iter().partition(|r| r.get("nonResourceURLs").is_some());
+    let (paths, resources): (Vec<Value>, Vec<Value>) =
+        found.into_iter().partition(|r| r.get("nonResourceURLs").is_some());
     json!({ "resourceRules": resources, "nonResourceRules": paths, "incomplete": false })
 }

@@ -45,7 +45,8 @@ impl Tokens {
     pub(crate) fn user(&self, token: &str, now: DateTime<Utc>, store: &Store) -> Option<User> {
         let known = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
         let issued = known.get(token).filter(|i| i.until > now)?;
-        let account = store.get(&TableKey::new("", "serviceaccounts"), &(issued.namespace.clone(), issued.name.clone()))?;
+        let account =
+            store.get(&TableKey::new("", "serviceaccounts"), &(issued.namespace.clone(), issued.name.clone()))?;
         let uid = account.value.pointer("/metadata/uid").and_then(Value::as_str)?;
         (uid == issued.uid).then(|| User::service_account(&issued.namespace, &issued.name, uid))
     }

@@ -38,7 +38,11 @@ fn clause(text: &str) -> Option<Accepted> {
         _ => return None,
     };
     let parameter = |name: &str| {
-        text.split(';').skip(1).filter_map(|p| p.trim().split_once('=')).find(|(n, _)| n.trim() == name).map(|(_, v)| v.trim())
+        text.split(';')
+            .skip(1)
+            .filter_map(|p| p.trim().split_once('='))
+            .find(|(n, _)| n.trim() == name)
+            .map(|(_, v)| v.trim())
     };
     let group = parameter("g").unwrap_or("");
     let version = parameter("v").unwrap_or("");
@@ -66,7 +70,10 @@ mod tests {
     fn the_first_clause_that_can_be_served_wins() {
         let kubectl = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json";
         assert_eq!(negotiate(Some(kubectl)).map(|a| a.form), Some(Form::Table));
-        assert_eq!(negotiate(Some("application/vnd.kubernetes.protobuf, application/json")).map(|a| a.form), Some(Form::Object));
+        assert_eq!(
+            negotiate(Some("application/vnd.kubernetes.protobuf, application/json")).map(|a| a.form),
+            Some(Form::Object)
+        );
         assert_eq!(negotiate(Some("application/vnd.kubernetes.protobuf")), None);
         assert_eq!(negotiate(None), Some(Accepted::default()));
     }

@@ -16,7 +16,8 @@ pub(crate) struct Document {
 pub(crate) fn json(bytes: &[u8]) -> Result<Document, String> {
     let duplicates = RefCell::new(Vec::new());
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = Seed { path: String::new(), duplicates: &duplicates }.deserialize(&mut reader).map_err(|e| e.to_string())?;
+    let value =
+        Seed { path: String::new(), duplicates: &duplicates }.deserialize(&mut reader).map_err(|e| e.to_string())?;
     reader.end().map_err(|e| e.to_string())?;
     Ok(Document { value, duplicates: duplicates.into_inner() })
 }
@@ -26,7 +27,8 @@ pub(crate) fn yaml(bytes: &[u8]) -> Result<Document, String> {
     if let Ok(document) = json(bytes) {
         return Ok(document);
     }
-    let value: Value = serde_yaml::from_slice(bytes).map_err(|e| format!("error converting YAML to JSON: yaml: {e}"))?;
+    let value: Value =
+        serde_yaml::from_slice(bytes).map_err(|e| format!("error converting YAML to JSON: yaml: {e}"))?;
     Ok(Document { value, duplicates: Vec::new() })
 }
 

@@ -60,7 +60,11 @@ pub(crate) fn json(code: u16, bytes: Bytes, accepted: Accepted) -> Reply {
 
 /// A refusal.
 pub(crate) fn error(error: &ApiError, accepted: Accepted) -> Reply {
-    let mut reply = if error.plain { text(error.code, error.message.clone()) } else { value(error.code, &error.status(), accepted) };
+    let mut reply = if error.plain {
+        text(error.code, error.message.clone())
+    } else {
+        value(error.code, &error.status(), accepted)
+    };
     if let Some(seconds) = error.retry_after {
         reply.headers_mut().insert(HeaderName::from_static("retry-after"), HeaderValue::from(seconds));
     }

@@ -43,7 +43,10 @@ impl Query {
 
     /// A boolean parameter as a real server reads it: present and neither `false` nor `0`.
     pub(crate) fn flag(&self, name: &str) -> bool {
-        self.0.iter().find(|(n, _)| n == name).is_some_and(|(_, v)| !matches!(v.to_ascii_lowercase().as_str(), "false" | "0"))
+        self.0
+            .iter()
+            .find(|(n, _)| n == name)
+            .is_some_and(|(_, v)| !matches!(v.to_ascii_lowercase().as_str(), "false" | "0"))
     }
 }
 
@@ -54,7 +57,8 @@ pub(crate) fn decode(text: &str, plus: bool) -> String {
     let mut i = 0;
     while i < bytes.len() {
         let escaped = (bytes[i] == b'%').then(|| bytes.get(i + 1..i + 3)).flatten();
-        let byte = escaped.and_then(|hex| std::str::from_utf8(hex).ok()).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        let byte =
+            escaped.and_then(|hex| std::str::from_utf8(hex).ok()).and_then(|hex| u8::from_str_radix(hex, 16).ok());
         match byte {
             Some(byte) => {
                 out.push(byte);
@@ -203,13 +207,19 @@ mod tests {
     fn a_path_names_namespace_resource_name_and_subresource() {
         let got = target("/apis/apps/v1/namespaces/a/statefulsets/s/scale");
         assert_eq!((got.group.as_str(), got.version.as_str(), got.namespace.as_str()), ("apps", "v1", "a"));
-        assert_eq!((got.resource.as_str(), got.name.as_str(), got.subresource.as_str()), ("statefulsets", "s", "scale"));
+        assert_eq!(
+            (got.resource.as_str(), got.name.as_str(), got.subresource.as_str()),
+            ("statefulsets", "s", "scale")
+        );
     }
 
     #[test]
     fn namespaces_are_a_resource_of_their_own() {
         let got = target("/api/v1/namespaces/a/finalize");
-        assert_eq!((got.resource.as_str(), got.name.as_str(), got.subresource.as_str()), ("namespaces", "a", "finalize"));
+        assert_eq!(
+            (got.resource.as_str(), got.name.as_str(), got.subresource.as_str()),
+            ("namespaces", "a", "finalize")
+        );
         assert_eq!(got.namespace, "");
     }
 

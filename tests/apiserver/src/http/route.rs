@@ -53,12 +53,17 @@ impl Plan {
 /// The error that a status code stands for.
 fn injected(status: u16, retry_after: Option<u64>) -> ApiError {
     let (reason, message) = match status {
-        409 => ("Conflict", "the object has been modified; please apply your changes to the latest version and try again"),
+        409 => {
+            ("Conflict", "the object has been modified; please apply your changes to the latest version and try again")
+        }
         410 => ("Expired", "The provided resource version is too old."),
         429 => ("TooManyRequests", "the server has received too many requests and has asked us to try again later"),
         500 => ("InternalError", "an error on the server has prevented the request from succeeding"),
         503 => ("ServiceUnavailable", "the server is currently unable to handle the request"),
-        504 => ("Timeout", "the server was unable to return a response in the time allotted, but may still be processing the request"),
+        504 => (
+            "Timeout",
+            "the server was unable to return a response in the time allotted, but may still be processing the request",
+        ),
         401 => ("Unauthorized", "Unauthorized"),
         403 => ("Forbidden", "forbidden"),
         404 => ("NotFound", "the server could not find the requested resource"),
@@ -142,7 +147,8 @@ fn authorize(api: &Api, call: &Call, is_resource: bool) -> Result<(), ApiError> 
     let want = if is_resource {
         let target = &call.target;
         // A namespace itself is asked for within itself.
-        let namespace = if target.group.is_empty() && target.resource == "namespaces" { &target.name } else { &target.namespace };
+        let namespace =
+            if target.group.is_empty() && target.resource == "namespaces" { &target.name } else { &target.namespace };
         let mut want = Attributes::resource(call.verb, &target.group, &target.resource, namespace, &target.name);
         want.subresource.clone_from(&target.subresource);
         want
@@ -152,7 +158,13 @@ fn authorize(api: &Api, call: &Call, is_resource: bool) -> Result<(), ApiError> 
     if auth::authorize(&api.store, &call.user, &want).allowed { Ok(()) } else { Err(want.refusal(&call.user)) }
 }
 
-fn dispatch(api: &Arc<Api>, call: Call, is_resource: bool, accepted: Accepted, subject: Subject) -> Result<Reply, ApiError> {
+fn dispatch(
+    api: &Arc<Api>,
+    call: Call,
+    is_resource: bool,
+    accepted: Accepted,
+    subject: Subject,
+) -> Result<Reply, ApiError> {
     if !is_resource {
         return discovery::handle(api, &call, accepted);
     }
@@ -167,6 +179,10 @@ fn dispatch(api: &Arc<Api>, call: Call, is_resource: bool, accepted: Accepted, s
 fn find(api: &Api, target: &Target) -> Result<Arc<Served>, ApiError> {
     let catalog = api.registry.snapshot();
     catalog.find(&target.group, &target.version, &target.resource).ok_or_else(|| {
-        if catalog.is_builtin(&target.group, &target.version) { ApiError::unknown_resource() } else { ApiError::unknown_path() }
+        if catalog.is_builtin(&target.group, &target.version) {
+            ApiError::unknown_resource()
+        } else {
+            ApiError::unknown_path()
+        }
     })
 }

@@ -53,7 +53,11 @@ fn fresh(schema: Option<&Schema>, value: &Value) -> Result<Option<Value>, PatchE
     }
 }
 
-fn maps(schema: Option<&Schema>, original: &Map<String, Value>, patch: &Map<String, Value>) -> Result<Map<String, Value>, PatchError> {
+fn maps(
+    schema: Option<&Schema>,
+    original: &Map<String, Value>,
+    patch: &Map<String, Value>,
+) -> Result<Map<String, Value>, PatchError> {
     match patch.get(DIRECTIVE).and_then(Value::as_str) {
         None | Some("merge") => {}
         Some("replace") => {
@@ -68,7 +72,9 @@ fn maps(schema: Option<&Schema>, original: &Map<String, Value>, patch: &Map<Stri
     if let Some(keep) = patch.get(RETAIN).and_then(Value::as_array) {
         let keep: Vec<&str> = keep.iter().filter_map(Value::as_str).collect();
         if let Some(extra) = patch.keys().find(|k| !is_directive(k) && !keep.contains(&k.as_str())) {
-            return Err(PatchError::Malformed(format!("$retainKeys list doesn't contain field {extra} that is set in the patch")));
+            return Err(PatchError::Malformed(format!(
+                "$retainKeys list doesn't contain field {extra} that is set in the patch"
+            )));
         }
         out.retain(|name, _| keep.contains(&name.as_str()));
     }
@@ -81,7 +87,11 @@ fn maps(schema: Option<&Schema>, original: &Map<String, Value>, patch: &Map<Stri
         }
         let merged = match (out.get(name), value) {
             (Some(Value::Object(left)), Value::Object(right)) => {
-                if rule(next).replace && next.is_some_and(|s| s.patch.is_some()) && rule(next).merge_key.is_none() && !rule(next).retain_keys {
+                if rule(next).replace
+                    && next.is_some_and(|s| s.patch.is_some())
+                    && rule(next).merge_key.is_none()
+                    && !rule(next).retain_keys
+                {
                     Some(value.clone())
                 } else {
                     Some(Value::Object(maps(next, left, right)?))
@@ -203,7 +213,8 @@ fn reorder(
     identity: impl Fn(&Value) -> Option<Value>,
 ) -> Vec<Value> {
     let place = |list: &[Option<Value>], item: &Value| list.iter().position(|x| *x == identity(item));
-    let (mut ordered, mut others): (Vec<Value>, Vec<Value>) = items.into_iter().partition(|i| place(order, i).is_some());
+    let (mut ordered, mut others): (Vec<Value>, Vec<Value>) =
+        items.into_iter().partition(|i| place(order, i).is_some());
     ordered.sort_by_key(|i| place(order, i));
     others.sort_by_key(|i| place(server, i));
     let mut out = Vec::with_capacity(ordered.len() + others.len());
@@ -231,7 +242,8 @@ mod tests {
 
     fn merged_list(merge_key: Option<&str>) -> Schema {
         let patch = PatchMerge { merge_key: merge_key.map(str::to_owned), retain_keys: false, replace: false };
-        let list = Schema { kind: Kind::Array, patch: Some(patch), items: Some(Arc::new(Schema::any())), ..Schema::default() };
+        let list =
+            Schema { kind: Kind::Array, patch: Some(patch), items: Some(Arc::new(Schema::any())), ..Schema::default() };
         let mut root = Schema::of(Kind::Object);
         root.properties.insert("l".to_owned(), Arc::new(list));
         root
@@ -243,7 +255,11 @@ mod tests {
 
     #[test]
     fn items_merge_by_key_and_new_ones_are_appended() {
-        let got = apply(&merged_list(Some("n")), json!({"l": [{"n": "a", "x": 1, "y": 1}]}), json!({"l": [{"n": "a", "x": 2}, {"n": "b"}]}));
+        let got = apply(
+            &merged_list(Some("n")),
+            json!({"l": [{"n": "a", "x": 1, "y": 1}]}),
+            json!({"l": [{"n": "a", "x": 2}, {"n": "b"}]}),
+        );
         assert_eq!(got, json!({"l": [{"n": "a", "x": 2, "y": 1}, {"n": "b"}]}));
     }
 
@@ -251,8 +267,14 @@ mod tests {
     fn a_delete_directive_removes_the_item_and_replace_takes_the_whole_list() {
         let schema = merged_list(Some("n"));
         let object = json!({"l": [{"n": "a"}, {"n": "b"}]});
-        assert_eq!(apply(&schema, object.clone(), json!({"l": [{"n": "a", "$patch": "delete"}]})), json!({"l": [{"n": "b"}]}));
-        assert_eq!(apply(&schema, object, json!({"l": [{"$patch": "replace"}, {"n": "c"}]})), json!({"l": [{"n": "c"}]}));
+        assert_eq!(
+            apply(&schema, object.clone(), json!({"l": [{"n": "a", "$patch": "delete"}]})),
+            json!({"l": [{"n": "b"}]})
+        );
+        assert_eq!(
+            apply(&schema, object, json!({"l": [{"$patch": "replace"}, {"n": "c"}]})),
+            json!({"l": [{"n": "c"}]})
+        );
     }
 
     #[test]
@@ -277,7 +299,11 @@ mod tests {
 
     #[test]
     fn retain_keys_drops_the_others() {
-        let got = apply(&Schema::any(), json!({"s": {"type": "A", "a": 1}}), json!({"s": {"$retainKeys": ["type"], "type": "B"}}));
+        let got = apply(
+            &Schema::any(),
+            json!({"s": {"type": "A", "a": 1}}),
+            json!({"s": {"$retainKeys": ["type"], "type": "B"}}),
+        );
         assert_eq!(got, json!({"s": {"type": "B"}}));
         assert!(strategic(&Schema::any(), &json!({}), &json!({"$patch": "odd"})).is_err());
     }

@@ -27,15 +27,21 @@ pub(crate) fn namespace_exists(api: &Api, call: &Call, served: &Served, object: 
     let namespace = &call.target.namespace;
     let key = (String::new(), namespace.clone());
     let Some(found) = api.store.get(&TableKey::new("", "namespaces"), &key) else {
-        return Err(ApiError::new(404, "NotFound", format!("namespaces \"{namespace}\" not found")).about("", "namespaces", namespace));
+        return Err(ApiError::new(404, "NotFound", format!("namespaces \"{namespace}\" not found")).about(
+            "",
+            "namespaces",
+            namespace,
+        ));
     };
     if meta::is_deleting(&found.value) {
         let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
-        return Err(ApiError::forbidden(&served.group, &served.plural, meta::text(object, "name"), &why).because(vec![json!({
-            "reason": "NamespaceTerminating",
-            "message": format!("namespace {namespace} is being terminated"),
-            "field": "metadata.namespace",
-        })]));
+        return Err(ApiError::forbidden(&served.group, &served.plural, meta::text(object, "name"), &why).because(
+            vec![json!({
+                "reason": "NamespaceTerminating",
+                "message": format!("namespace {namespace} is being terminated"),
+                "field": "metadata.namespace",
+            })],
+        ));
     }
     Ok(())
 }
@@ -60,9 +66,17 @@ fn allocate(api: &Api, service: &mut Value) {
         let used: Vec<String> = api
             .store
             .list(&TableKey::new("", "services"), None, None, None)
-            .map(|page| page.items.iter().filter_map(|s| s.value.pointer("/spec/clusterIP").and_then(Value::as_str).map(str::to_owned)).collect())
+            .map(|page| {
+                page.items
+                    .iter()
+                    .filter_map(|s| s.value.pointer("/spec/clusterIP").and_then(Value::as_str).map(str::to_owned))
+                    .collect()
+            })
             .unwrap_or_default();
-        address = (10_u32..65_000).map(|n| format!("10.96.{}.{}", n / 256, n % 256)).find(|a| !used.contains(a)).unwrap_or_default();
+        address = (10_u32..65_000)
+            .map(|n| format!("10.96.{}.{}", n / 256, n % 256))
+            .find(|a| !used.contains(a))
+            .unwrap_or_default();
     }
     if let Some(spec) = service.get_mut("spec").and_then(Value::as_object_mut) {
         spec.insert("clusterIP".to_owned(), json!(address));
@@ -110,7 +124,10 @@ pub(crate) fn bind(api: &Api, call: &Call, served: &Served) -> Result<Answer, Ap
         }
         apply::track_update(Some(&old), &mut new, served, &write.identity(Operation::Update));
         if write.update(&existing, &old, new)?.is_some() {
-            return Ok(Answer::value(201, json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201 })));
+            return Ok(Answer::value(
+                201,
+                json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201 }),
+            ));
         }
     }
 }

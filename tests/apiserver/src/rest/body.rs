@@ -105,7 +105,12 @@ fn cannot_handle(served: &Served, why: &str) -> ApiError {
 }
 
 /// Unknown and duplicate fields: refused, warned about or ignored, as the request asks.
-pub(crate) fn check_fields(call: &Call, served: &Served, value: &Value, duplicates: Vec<String>) -> Result<Vec<String>, ApiError> {
+pub(crate) fn check_fields(
+    call: &Call,
+    served: &Served,
+    value: &Value,
+    duplicates: Vec<String>,
+) -> Result<Vec<String>, ApiError> {
     let directive = field_validation(call)?;
     if directive == "Ignore" {
         return Ok(Vec::new());

@@ -205,7 +205,15 @@ pub(crate) fn may_go(object: &Value, served: &Served) -> bool {
 
 /// What no client may change: it stays as it was.
 fn carry_over(new: &mut Value, old: &Value) {
-    let kept = ["uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion"];
+    let kept = [
+        "uid",
+        "creationTimestamp",
+        "generation",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "selfLink",
+        "resourceVersion",
+    ];
     for field in kept {
         if field == "uid" && !meta::text(new, "uid").is_empty() {
             continue;

@@ -73,7 +73,8 @@ pub(crate) fn check_manager(call: &Call, options: &str) -> Result<(), ApiError> 
             Err(ApiError::invalid("meta.k8s.io", options, "", &[error]))
         }
         Some(manager) if manager.chars().any(char::is_control) => {
-            let error = FieldError::invalid("fieldManager", &json!(manager), "should only contain printable characters");
+            let error =
+                FieldError::invalid("fieldManager", &json!(manager), "should only contain printable characters");
             Err(ApiError::invalid("meta.k8s.io", options, "", &[error]))
         }
         _ => Ok(()),

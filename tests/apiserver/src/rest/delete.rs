@@ -48,7 +48,11 @@ impl Options {
             let read = match call.content_type().as_str() {
                 "application/yaml" => decode::yaml(&call.body),
                 "application/json" => decode::json(&call.body),
-                _ => return Err(ApiError::unsupported_media_type("application/json, application/yaml, application/vnd.kubernetes.protobuf")),
+                _ => {
+                    return Err(ApiError::unsupported_media_type(
+                        "application/json, application/yaml, application/vnd.kubernetes.protobuf",
+                    ));
+                }
             };
             let value = read.map_err(ApiError::bad_request)?.value;
             match value.get("kind").and_then(Value::as_str) {
@@ -60,7 +64,8 @@ impl Options {
             options.grace = value.get("gracePeriodSeconds").and_then(Value::as_i64);
             options.uid = text("/preconditions/uid");
             options.version = text("/preconditions/resourceVersion");
-            options.dry_run |= value.get("dryRun").and_then(Value::as_array).is_some_and(|d| d.iter().any(|v| v == "All"));
+            options.dry_run |=
+                value.get("dryRun").and_then(Value::as_array).is_some_and(|d| d.iter().any(|v| v == "All"));
             if let Some(orphan) = value.get("orphanDependents").and_then(Value::as_bool) {
                 if options.propagation.is_some() {
                     return Err(invalid(FieldError::invalid(
@@ -76,10 +81,13 @@ impl Options {
                 options.propagation = Some(policy.to_owned());
             }
             if let Some(grace) = call.query.get("gracePeriodSeconds") {
-                options.grace = Some(grace.parse().map_err(|_| ApiError::bad_request(format!("strconv.ParseInt: parsing \"{grace}\": invalid syntax")))?);
+                options.grace = Some(grace.parse().map_err(|_| {
+                    ApiError::bad_request(format!("strconv.ParseInt: parsing \"{grace}\": invalid syntax"))
+                })?);
             }
             if call.query.has("orphanDependents") {
-                options.propagation = Some(if call.query.flag("orphanDependents") { "Orphan" } else { "Background" }.to_owned());
+                options.propagation =
+                    Some(if call.query.flag("orphanDependents") { "Orphan" } else { "Background" }.to_owned());
             }
         }
         if let Some(policy) = options.propagation.as_deref()
@@ -103,7 +111,12 @@ pub(crate) fn delete(api: &Api, call: &Call, served: &Served) -> Result<Answer, 
 }
 
 /// Delete one object by the rules of a request.
-pub(crate) fn delete_object(api: &Api, served: &Served, key: &ObjectKey, options: &Options) -> Result<Answer, ApiError> {
+pub(crate) fn delete_object(
+    api: &Api,
+    served: &Served,
+    key: &ObjectKey,
+    options: &Options,
+) -> Result<Answer, ApiError> {
     loop {
         let existing = api.store.get(&served.table, key).ok_or_else(|| ApiError::not_found(served, &key.1))?;
         preconditions(served, &existing.value, options)?;
@@ -117,7 +130,8 @@ pub(crate) fn delete_object(api: &Api, served: &Served, key: &ObjectKey, options
 
 fn preconditions(served: &Served, object: &Value, options: &Options) -> Result<(), ApiError> {
     let conflict = |why: String| {
-        let qualified = if served.group.is_empty() { served.kind.clone() } else { format!("{}.{}", served.kind, served.group) };
+        let qualified =
+            if served.group.is_empty() { served.kind.clone() } else { format!("{}.{}", served.kind, served.group) };
         let name = meta::text(object, "name");
         Err(ApiError::new(409, "Conflict", format!("Operation cannot be fulfilled on {qualified} \"{name}\": {why}"))
             .about(&served.group, &served.kind, name))
@@ -138,7 +152,9 @@ fn preconditions(served: &Served, object: &Value, options: &Options) -> Result<(
 
 /// Namespaces that the system needs may not be deleted.
 fn protect(served: &Served, name: &str) -> Result<(), ApiError> {
-    let needed = served.group.is_empty() && served.plural == "namespaces" && matches!(name, "default" | "kube-system" | "kube-public");
+    let needed = served.group.is_empty()
+        && served.plural == "namespaces"
+        && matches!(name, "default" | "kube-system" | "kube-public");
     if needed {
         return Err(ApiError::forbidden("", "namespaces", name, "this namespace may not be deleted"));
     }
@@ -166,7 +182,13 @@ fn finalizers(object: &Value, options: &Options) -> Vec<String> {
 }
 
 /// One attempt: nothing when another write came between.
-fn step(api: &Api, served: &Served, key: &ObjectKey, existing: &Arc<Stored>, options: &Options) -> Result<Option<Answer>, ApiError> {
+fn step(
+    api: &Api,
+    served: &Served,
+    key: &ObjectKey,
+    existing: &Arc<Stored>,
+    options: &Options,
+) -> Result<Option<Answer>, ApiError> {
     let mut object = (*existing.value).clone();
     let now = api.clock.now();
     let mut grace = served.strategy.graceful_seconds(&object, options.grace);
@@ -198,7 +220,10 @@ fn step(api: &Api, served: &Served, key: &ObjectKey, existing: &Arc<Stored>, opt
         return gone(api, served, key, existing, options);
     }
     if options.dry_run || marked == *existing.value {
-        return Ok(Some(Answer::value(200, (*super::view(served, &Stored::new(marked, existing.version, existing.epoch))).clone())));
+        return Ok(Some(Answer::value(
+            200,
+            (*super::view(served, &Stored::new(marked, existing.version, existing.epoch))).clone(),
+        )));
     }
     match api.store.replace(&served.table, key.clone(), existing.version, marked, existing.epoch) {
         Ok(stored) => {
@@ -210,7 +235,13 @@ fn step(api: &Api, served: &Served, key: &ObjectKey, existing: &Arc<Stored>, opt
     }
 }
 
-fn gone(api: &Api, served: &Served, key: &ObjectKey, existing: &Stored, options: &Options) -> Result<Option<Answer>, ApiError> {
+fn gone(
+    api: &Api,
+    served: &Served,
+    key: &ObjectKey,
+    existing: &Stored,
+    options: &Options,
+) -> Result<Option<Answer>, ApiError> {
     let answers_object = ANSWERS_OBJECT.contains(&(served.group.as_str(), served.plural.as_str()));
     let mut code_body = Answered::Value(success(served, &key.1, meta::text(&existing.value, "uid")));
     if options.dry_run {
@@ -240,7 +271,12 @@ fn success(served: &Served, name: &str, uid: &str) -> Value {
 }
 
 /// DELETE of a collection: everything that the selectors match; answers what was there.
-pub(crate) fn delete_collection(api: &Api, call: &Call, served: &Arc<Served>, accepted: Accepted) -> Result<Reply, ApiError> {
+pub(crate) fn delete_collection(
+    api: &Api,
+    call: &Call,
+    served: &Arc<Served>,
+    accepted: Accepted,
+) -> Result<Reply, ApiError> {
     body::check_dry_run(call)?;
     let options = Options::of(call)?;
     let found = list::find(api, call, served)?;

@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 pub(crate) fn evict(api: &Api, call: &Call, served: &Served) -> Result<Answer, ApiError> {
     let pod = read::find(api, call, served)?;
     let request = body::document(call)?.value;
-    let finished = matches!(pod.value.pointer("/status/phase").and_then(Value::as_str), Some("Succeeded" | "Failed" | "Pending"));
+    let finished =
+        matches!(pod.value.pointer("/status/phase").and_then(Value::as_str), Some("Succeeded" | "Failed" | "Pending"));
     if !finished && !meta::is_deleting(&pod.value) {
         ask_budgets(api, call, &pod.value)?;
     }
@@ -24,7 +25,10 @@ pub(crate) fn evict(api: &Api, call: &Call, served: &Served) -> Result<Answer, A
         ..DeleteOptions::default()
     };
     delete_object(api, served, &key(call, served), &options)?;
-    Ok(Answer::value(201, json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201 })))
+    Ok(Answer::value(
+        201,
+        json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201 }),
+    ))
 }
 
 fn ask_budgets(api: &Api, call: &Call, pod: &Value) -> Result<(), ApiError> {
@@ -38,7 +42,11 @@ fn ask_budgets(api: &Api, call: &Call, pod: &Value) -> Result<(), ApiError> {
         .filter(|budget| Selector::from_object(budget.value.pointer("/spec/selector")).is_some_and(|s| s.matches(pod)))
         .collect();
     if guarding.len() > 1 {
-        return Err(ApiError::new(500, "InternalError", "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."));
+        return Err(ApiError::new(
+            500,
+            "InternalError",
+            "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.",
+        ));
     }
     let Some(budget) = guarding.first() else {
         return Ok(());
@@ -49,12 +57,13 @@ fn ask_budgets(api: &Api, call: &Call, pod: &Value) -> Result<(), ApiError> {
     }
     let name = meta::text(&budget.value, "name");
     let number = |path: &str| budget.value.pointer(path).and_then(Value::as_i64).unwrap_or(0);
-    Err(ApiError::new(429, "TooManyRequests", "Cannot evict pod as it would violate the pod's disruption budget.").because(vec![json!({
-        "reason": "DisruptionBudget",
-        "message": format!(
-            "The disruption budget {name} needs {} healthy pods and has {} currently",
-            number("/status/desiredHealthy"),
-            number("/status/currentHealthy")
-        ),
-    })]))
+    Err(ApiError::new(429, "TooManyRequests", "Cannot evict pod as it would violate the pod's disruption budget.")
+        .because(vec![json!({
+            "reason": "DisruptionBudget",
+            "message": format!(
+                "The disruption budget {name} needs {} healthy pods and has {} currently",
+                number("/status/desiredHealthy"),
+                number("/status/currentHealthy")
+            ),
+        })]))
 }

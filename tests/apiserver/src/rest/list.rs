@@ -24,8 +24,8 @@ impl Filter {
     pub(crate) fn of(call: &Call, served: &Served) -> Result<Self, ApiError> {
         let labels = label::Selector::parse(call.query.get("labelSelector").unwrap_or(""))
             .map_err(|e| ApiError::bad_request(format!("unable to parse requirement: {e}")))?;
-        let fields =
-            field::Selector::parse(call.query.get("fieldSelector").unwrap_or(""), served).map_err(ApiError::bad_request)?;
+        let fields = field::Selector::parse(call.query.get("fieldSelector").unwrap_or(""), served)
+            .map_err(ApiError::bad_request)?;
         Ok(Self { labels, fields })
     }
 
@@ -52,7 +52,9 @@ fn version_of(call: &Call) -> Result<Option<u64>, ApiError> {
     match call.query.get("resourceVersion") {
         None => Ok(None),
         Some(text) => text.parse().map(Some).map_err(|_| {
-            ApiError::bad_request(format!("Invalid value: \"{text}\": strconv.ParseUint: parsing \"{text}\": invalid syntax"))
+            ApiError::bad_request(format!(
+                "Invalid value: \"{text}\": strconv.ParseUint: parsing \"{text}\": invalid syntax"
+            ))
         }),
     }
 }
@@ -65,7 +67,8 @@ fn check_options(call: &Call) -> Result<(), ApiError> {
         Err(ApiError::invalid("meta.k8s.io", "ListOptions", "", &[error]))
     };
     if call.query.has("sendInitialEvents") && call.verb == "list" {
-        let error = crate::field_error::FieldError::forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list");
+        let error =
+            crate::field_error::FieldError::forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list");
         return Err(ApiError::invalid("meta.k8s.io", "ListOptions", "", &[error]));
     }
     match call.query.get("resourceVersionMatch") {
@@ -93,7 +96,9 @@ fn check_options(call: &Call) -> Result<(), ApiError> {
 
 /// Where the next page starts, as the client hands it back.
 fn token(version: u64, last: &ObjectKey) -> String {
-    URL_SAFE_NO_PAD.encode(json!({ "v": "meta.k8s.io/v1", "rv": version, "start": format!("{}/{}\u{0}", last.0, last.1) }).to_string())
+    URL_SAFE_NO_PAD.encode(
+        json!({ "v": "meta.k8s.io/v1", "rv": version, "start": format!("{}/{}\u{0}", last.0, last.1) }).to_string(),
+    )
 }
 
 fn read_token(text: &str) -> Option<(i64, ObjectKey)> {
@@ -105,7 +110,8 @@ fn read_token(text: &str) -> Option<(i64, ObjectKey)> {
 }
 
 fn inconsistent_token(last: &ObjectKey) -> String {
-    URL_SAFE_NO_PAD.encode(json!({ "v": "meta.k8s.io/v1", "rv": -1, "start": format!("{}/{}\u{0}", last.0, last.1) }).to_string())
+    URL_SAFE_NO_PAD
+        .encode(json!({ "v": "meta.k8s.io/v1", "rv": -1, "start": format!("{}/{}\u{0}", last.0, last.1) }).to_string())
 }
 
 /// What a list request selects.
@@ -114,7 +120,9 @@ pub(crate) fn find(api: &Api, call: &Call, served: &Served) -> Result<Found, Api
     let filter = Filter::of(call, served)?;
     let limit = match call.query.get("limit") {
         None => 0,
-        Some(text) => text.parse::<usize>().map_err(|_| ApiError::bad_request(format!("limit: Invalid value: \"{text}\"")))?,
+        Some(text) => {
+            text.parse::<usize>().map_err(|_| ApiError::bad_request(format!("limit: Invalid value: \"{text}\"")))?
+        }
     };
     let asked = version_of(call)?;
     let current = api.store.version();
@@ -163,13 +171,16 @@ pub(crate) fn find(api: &Api, call: &Call, served: &Served) -> Result<Found, Api
 }
 
 fn expired(key: &ObjectKey) -> ApiError {
-    let mut error = ApiError::expired("The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.");
+    let mut error = ApiError::expired(
+        "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.",
+    );
     error.continue_token = Some(inconsistent_token(key));
     error
 }
 
 fn object_key(object: &Value) -> ObjectKey {
-    let text = |name: &str| object.pointer(&format!("/metadata/{name}")).and_then(Value::as_str).unwrap_or("").to_owned();
+    let text =
+        |name: &str| object.pointer(&format!("/metadata/{name}")).and_then(Value::as_str).unwrap_or("").to_owned();
     (text("namespace"), text("name"))
 }
 
@@ -194,7 +205,8 @@ pub(crate) fn render(api: &Api, call: &Call, served: &Served, found: &Found, acc
             reply::json(200, out.into(), accepted)
         }
         Form::Metadata => {
-            let items: Vec<Value> = found.objects.iter().map(|o| present::metadata_only(&present::view(served, o))).collect();
+            let items: Vec<Value> =
+                found.objects.iter().map(|o| present::metadata_only(&present::view(served, o))).collect();
             let list = json!({ "kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": found.metadata, "items": items });
             reply::value(200, &list, accepted)
         }

@@ -106,7 +106,10 @@ pub(crate) fn validate(object: &Value, served: &Served) -> Vec<FieldError> {
         for why in names::qualified(&finalizer) {
             errors.push(FieldError::invalid("metadata.finalizers", &json!(finalizer), why));
         }
-        if !finalizer.contains('/') && !matches!(finalizer.as_str(), "orphan" | "foregroundDeletion" | "kubernetes") && served.custom {
+        if !finalizer.contains('/')
+            && !matches!(finalizer.as_str(), "orphan" | "foregroundDeletion" | "kubernetes")
+            && served.custom
+        {
             // A real server only warns about names without a domain; see `finalizer_warnings`.
             continue;
         }

@@ -66,13 +66,19 @@ fn refused(error: &PatchError) -> ApiError {
         PatchError::Malformed(why) => ApiError::bad_request(why.clone()),
         PatchError::TooMany(_) => ApiError::too_large(error.to_string()),
         PatchError::Rejected(_) => {
-            ApiError::new(422, "Invalid", "the server rejected our request due to an error in our request").about("", "", "")
+            ApiError::new(422, "Invalid", "the server rejected our request due to an error in our request")
+                .about("", "", "")
         }
     }
 }
 
 /// Apply a patch that is not an apply.
-pub(crate) fn patched(schema: &crate::schema::Schema, object: &Value, patch: &Value, format: Format) -> Result<Value, ApiError> {
+pub(crate) fn patched(
+    schema: &crate::schema::Schema,
+    object: &Value,
+    patch: &Value,
+    format: Format,
+) -> Result<Value, ApiError> {
     match format {
         Format::Json => patch::json(object, patch),
         Format::Strategic => patch::strategic(schema, object, patch),
@@ -108,9 +114,8 @@ pub(crate) fn patch(api: &Api, call: &Call, served: &Served) -> Result<Answer, A
         let old = view(served, &existing);
         let mut new = patched(&served.schema, &old, &change, format)?;
         let shown = new.clone();
-        let invalid = |why: &str| {
-            ApiError::invalid("", "", "", &[FieldError::invalid("patch", &json!(shown.to_string()), why)])
-        };
+        let invalid =
+            |why: &str| ApiError::invalid("", "", "", &[FieldError::invalid("patch", &json!(shown.to_string()), why)]);
         body::check_kind(&mut new, served).map_err(|e| invalid(&e.message))?;
         let problems = match body::field_validation(call)? {
             "Ignore" => Vec::new(),
@@ -162,7 +167,8 @@ fn apply_patch(write: &Write<'_>, call: &Call, mut config: Value) -> Result<Answ
             }
             meta::set(&mut config, "resourceVersion", None);
         }
-        let applied = apply::apply(old.as_deref(), &config, served, &who, force).map_err(|e| conflict(e, served, &told_namespace, name))?;
+        let applied = apply::apply(old.as_deref(), &config, served, &who, force)
+            .map_err(|e| conflict(e, served, &told_namespace, name))?;
         let mut new = applied.object;
         body::check_kind(&mut new, served)?;
         body::finish(served, &mut new, old.as_deref())?;

@@ -58,8 +58,12 @@ pub(crate) fn write_item(out: &mut Vec<u8>, served: &Served, stored: &Stored) {
 
 /// The head of a list up to its items.
 pub(crate) fn list_head(served: &Served, metadata: &Value) -> Vec<u8> {
-    format!("{{\"kind\":{},\"apiVersion\":{},\"metadata\":{metadata},\"items\":[", json!(served.list_kind), json!(served.api_version()))
-        .into_bytes()
+    format!(
+        "{{\"kind\":{},\"apiVersion\":{},\"metadata\":{metadata},\"items\":[",
+        json!(served.list_kind),
+        json!(served.api_version())
+    )
+    .into_bytes()
 }
 
 /// PartialObjectMetadata of an object.
@@ -87,8 +91,13 @@ pub(crate) fn event_object(api: &Api, call: &Call, served: &Served, stored: &Sto
         Form::Object => object_json(served, stored),
         Form::Metadata => crate::storage::render_json(&metadata_only(&view(served, stored))),
         Form::Table => {
-            let mut table =
-                as_table(api, call, served, &[view(served, stored)], json!({ "resourceVersion": stored.version.to_string() }));
+            let mut table = as_table(
+                api,
+                call,
+                served,
+                &[view(served, stored)],
+                json!({ "resourceVersion": stored.version.to_string() }),
+            );
             if !first {
                 table["columnDefinitions"] = Value::Null;
             }

@@ -17,7 +17,11 @@ pub(crate) fn find(api: &Api, call: &Call, served: &Served) -> Result<Arc<Stored
 /// GET of one object.
 pub(crate) fn get(api: &Api, call: &Call, served: &Served) -> Result<Answer, ApiError> {
     if let Some(text) = call.query.get("resourceVersion") {
-        let wanted: u64 = text.parse().map_err(|_| ApiError::bad_request(format!("resourceVersion: Invalid value: \"{text}\": strconv.ParseUint: parsing \"{text}\": invalid syntax")))?;
+        let wanted: u64 = text.parse().map_err(|_| {
+            ApiError::bad_request(format!(
+                "resourceVersion: Invalid value: \"{text}\": strconv.ParseUint: parsing \"{text}\": invalid syntax"
+            ))
+        })?;
         let current = api.store.version();
         if wanted > current {
             return Err(ApiError::too_large_version(wanted, current));
@@ -34,5 +38,9 @@ pub(crate) fn log(api: &Api, call: &Call, served: &Served) -> Result<Reply, ApiE
         // A pod that no node runs has nothing to show; a real server answers an empty log.
         return Ok(reply::text(200, ""));
     }
-    Err(ApiError::new(404, "NotFound", format!("the server could not find the requested resource ( pods/log {})", call.target.name)))
+    Err(ApiError::new(
+        404,
+        "NotFound",
+        format!("the server could not find the requested resource ( pods/log {})", call.target.name),
+    ))
 }

@@ -51,17 +51,19 @@ fn scale_of(served: &Served, object: &Value) -> Value {
         spec.insert("replicas".to_owned(), json!(number(&paths.spec_replicas)));
     }
     let mut status = json!({ "replicas": number(&paths.status_replicas) });
-    let selector = paths.label_selector.as_deref().and_then(|path| at(object, path)).and_then(|selector| match selector {
-        Value::String(text) => Some(text.clone()),
-        object if object.get("matchLabels").is_some() || object.get("matchExpressions").is_some() => {
-            Selector::from_object(Some(object)).map(|s| s.text())
-        }
-        Value::Object(labels) => {
-            let pairs: Vec<String> = labels.iter().filter_map(|(k, v)| v.as_str().map(|v| format!("{k}={v}"))).collect();
-            Some(pairs.join(","))
-        }
-        _ => None,
-    });
+    let selector =
+        paths.label_selector.as_deref().and_then(|path| at(object, path)).and_then(|selector| match selector {
+            Value::String(text) => Some(text.clone()),
+            object if object.get("matchLabels").is_some() || object.get("matchExpressions").is_some() => {
+                Selector::from_object(Some(object)).map(|s| s.text())
+            }
+            Value::Object(labels) => {
+                let pairs: Vec<String> =
+                    labels.iter().filter_map(|(k, v)| v.as_str().map(|v| format!("{k}={v}"))).collect();
+                Some(pairs.join(","))
+            }
+            _ => None,
+        });
     if let Some(selector) = selector.filter(|s| !s.is_empty()) {
         status["selector"] = json!(selector);
     }
@@ -128,7 +130,12 @@ fn shown(served: &Served, done: Answered) -> Answer {
     Answer::value(200, scale_of(served, &object))
 }
 
-fn change(api: &Api, call: &Call, served: &Served, wanted: impl Fn(&Value) -> Result<Value, ApiError>) -> Result<Answer, ApiError> {
+fn change(
+    api: &Api,
+    call: &Call,
+    served: &Served,
+    wanted: impl Fn(&Value) -> Result<Value, ApiError>,
+) -> Result<Answer, ApiError> {
     let write = write(api, call, served);
     let Some(paths) = &served.scale else {
         return Err(ApiError::unknown_resource());
@@ -139,7 +146,11 @@ fn change(api: &Api, call: &Call, served: &Served, wanted: impl Fn(&Value) -> Re
         let scale = wanted(&scale_of(served, &old))?;
         let uid = meta::text(&scale, "uid");
         if !uid.is_empty() && uid != meta::text(&old, "uid") {
-            return Err(ApiError::conflict(served, &write.key.1, "Precondition failed: UID in precondition does not match UID in object meta"));
+            return Err(ApiError::conflict(
+                served,
+                &write.key.1,
+                "Precondition failed: UID in precondition does not match UID in object meta",
+            ));
         }
         let version = meta::text(&scale, "resourceVersion");
         if !version.is_empty() && version != meta::text(&old, "resourceVersion") {
@@ -159,7 +170,8 @@ fn apply_scale(api: &Api, call: &Call, served: &Served, scale: &Value) -> Result
     let Some(paths) = &served.scale else {
         return Err(ApiError::unknown_resource());
     };
-    let mut config = json!({ "apiVersion": served.api_version(), "kind": served.kind, "metadata": { "name": write.key.1 } });
+    let mut config =
+        json!({ "apiVersion": served.api_version(), "kind": served.kind, "metadata": { "name": write.key.1 } });
     put(&mut config, &paths.spec_replicas, json!(replicas(scale, &write.key.1)?));
     loop {
         let existing = read::find(api, call, served)?;

@@ -29,7 +29,10 @@ pub(crate) fn issue(api: &Api, call: &Call, served: &Served) -> Result<Answer, A
     }
     let until = api.clock.now() + chrono::Duration::try_seconds(seconds).unwrap_or_else(chrono::Duration::zero);
     let token = api.tokens.issue(&call.target.namespace, &call.target.name, meta::text(&account.value, "uid"), until);
-    let audiences = request.pointer("/spec/audiences").cloned().unwrap_or_else(|| json!(["https://kubernetes.default.svc.cluster.local"]));
+    let audiences = request
+        .pointer("/spec/audiences")
+        .cloned()
+        .unwrap_or_else(|| json!(["https://kubernetes.default.svc.cluster.local"]));
     request["kind"] = json!("TokenRequest");
     request["apiVersion"] = json!("authentication.k8s.io/v1");
     request["metadata"] = json!({ "name": call.target.name, "namespace": call.target.namespace, "creationTimestamp": rfc3339(api.clock.now()) });

@@ -15,7 +15,8 @@ impl Selector {
             if term.is_empty() {
                 continue;
             }
-            let (field, equal, value) = operator(&term).ok_or_else(|| format!("invalid selector: '{text}'; can't understand '{term}'"))?;
+            let (field, equal, value) =
+                operator(&term).ok_or_else(|| format!("invalid selector: '{text}'; can't understand '{term}'"))?;
             let known = matches!(field, "metadata.name" | "metadata.namespace")
                 && (resource.namespaced || field == "metadata.name" || !resource.custom)
                 || resource.selectable_fields.iter().any(|f| f.trim_start_matches('.') == field);
@@ -33,11 +34,6 @@ impl Selector {
 
     pub(crate) fn is_everything(&self) -> bool {
         self.0.is_empty()
-    }
-
-    /// The name that a selector pins, if it does.
-    pub(crate) fn name(&self) -> Option<&str> {
-        self.0.iter().find(|(field, equal, _)| field == "metadata.name" && *equal).map(|(_, _, value)| value.as_str())
     }
 
     pub(crate) fn matches(&self, object: &Value) -> bool {

@@ -218,7 +218,9 @@ fn requirement(tokens: &[Token], at: &mut usize) -> Result<Requirement, String> 
     let key = key(tokens, at)?;
     let bound = |tokens: &[Token], at: &mut usize| -> Result<i64, String> {
         let text = value(tokens, at)?;
-        text.parse().map_err(|_| format!("values[0]: Invalid value: \"{text}\": for 'Gt', 'Lt' operators, the value must be an integer"))
+        text.parse().map_err(|_| {
+            format!("values[0]: Invalid value: \"{text}\": for 'Gt', 'Lt' operators, the value must be an integer")
+        })
     };
     match tokens.get(*at).cloned() {
         None | Some(Token::Comma) => Ok(Requirement::Exists(key)),
@@ -231,10 +233,7 @@ fn requirement(tokens: &[Token], at: &mut usize) -> Result<Requirement, String> 
                 Token::Less => Ok(Requirement::Less(key, bound(tokens, at)?)),
                 Token::Word(word) if word == "in" => Ok(Requirement::In(key, values(tokens, at)?)),
                 Token::Word(word) if word == "notin" => Ok(Requirement::NotIn(key, values(tokens, at)?)),
-                other => Err(format!(
-                    "found '{}', expected: in, notin, =, ==, !=, gt, lt",
-                    shown(&other)
-                )),
+                other => Err(format!("found '{}', expected: in, notin, =, ==, !=, gt, lt", shown(&other))),
             }
         }
     }

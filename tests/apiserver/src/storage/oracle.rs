@@ -49,7 +49,9 @@ impl Store {
         inner
             .tables
             .iter()
-            .flat_map(|(table, content)| content.objects.iter().map(move |(key, object)| (name(table, key), object.value.clone())))
+            .flat_map(|(table, content)| {
+                content.objects.iter().map(move |(key, object)| (name(table, key), object.value.clone()))
+            })
             .collect()
     }
 

@@ -125,7 +125,12 @@ impl State {
         let watch = &self.watch;
         let namespace = (!watch.call.target.namespace.is_empty()).then_some(watch.call.target.namespace.as_str());
         let frozen = watch.api.faults.frozen_after(&watch.subject);
-        let now = watch.api.store.list(&watch.served.table, namespace, frozen.map(|f| f.min(watch.api.store.version())), None);
+        let now = watch.api.store.list(
+            &watch.served.table,
+            namespace,
+            frozen.map(|f| f.min(watch.api.store.version())),
+            None,
+        );
         let Ok(page) = now else {
             self.fail(&ApiError::expired("too old resource version"));
             return false;
@@ -171,7 +176,10 @@ impl State {
 
     fn tell(&mut self, event: &Event) {
         let watch = &self.watch;
-        if watch.served.namespaced && !watch.call.target.namespace.is_empty() && event.key.0 != watch.call.target.namespace {
+        if watch.served.namespaced
+            && !watch.call.target.namespace.is_empty()
+            && event.key.0 != watch.call.target.namespace
+        {
             return;
         }
         let selected = |object: &Stored| watch.filter.matches(&watch.served, object);
