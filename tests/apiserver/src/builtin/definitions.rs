@@ -209,7 +209,12 @@ impl Build {
         for (name, property) in properties {
             let child = self.child(property);
             let field = facts.and_then(|facts| facts.fields.get(name.as_str())).cloned().unwrap_or_default();
-            node.properties.insert(name.clone(), with_facts(child, field));
+            let mut child = with_facts(child, field);
+            // A key of a merged list that may be left out: server-side apply must know what it then is.
+            if name == "protocol" && matches!(node.type_name.as_str(), "ContainerPort" | "ServicePort") {
+                Arc::make_mut(&mut child).default = Some(json!("TCP"));
+            }
+            node.properties.insert(name.clone(), child);
         }
     }
 
