@@ -31,7 +31,7 @@ impl Total {
         self.sum = self.sum.saturating_add(cost);
         if cost >= ALL / 100 {
             self.expensive.push((cost, path));
-            self.expensive.sort_by(|a, b| b.0.cmp(&a.0));
+            self.expensive.sort_by_key(|(cost, _)| std::cmp::Reverse(*cost));
             self.expensive.truncate(4);
         }
     }

@@ -136,11 +136,11 @@ fn values(source: &Value, path: &str, found: &mut Vec<FieldError>) {
         }
         for (index, nested) in list(source, key).iter().enumerate() {
             let skip = key == "allOf" && index == 0 && either && spelled_out(nested);
-            nested_values(nested, skip, key == "allOf", &format!("{path}.{key}[{index}]"), found);
+            nested_values(nested, skip, &format!("{path}.{key}[{index}]"), found);
         }
     }
     if let Some(not) = source.get("not").filter(|not| not.is_object()) {
-        nested_values(not, false, false, &format!("{path}.not"), found);
+        nested_values(not, false, &format!("{path}.not"), found);
     }
     let pattern = text(source, "pattern");
     if let Err(error) = regex::Regex::new(pattern) {
@@ -151,7 +151,7 @@ fn values(source: &Value, path: &str, found: &mut Vec<FieldError>) {
     }
 }
 
-fn nested_values(source: &Value, skip_any_of: bool, rules: bool, path: &str, found: &mut Vec<FieldError>) {
+fn nested_values(source: &Value, skip_any_of: bool, path: &str, found: &mut Vec<FieldError>) {
     if skip_any_of {
         let mut rest = source.clone();
         if let Some(map) = rest.as_object_mut() {
@@ -162,10 +162,10 @@ fn nested_values(source: &Value, skip_any_of: bool, rules: bool, path: &str, fou
         values(source, path, found);
     }
     if let Some(items) = source.get("items") {
-        nested_values(items, false, rules, &format!("{path}.items"), found);
+        nested_values(items, false, &format!("{path}.items"), found);
     }
     for (name, property) in properties(source) {
-        nested_values(property, false, rules, &format!("{path}.properties[{name}]"), found);
+        nested_values(property, false, &format!("{path}.properties[{name}]"), found);
     }
     let mut refuse = |key: &str, must: &str| {
         found.push(FieldError::forbidden(format!("{path}.{key}"), format!("must be {must} to be structural")))
