@@ -117,11 +117,13 @@ pub(crate) fn apply(
     managers.reconcile(&schema, &before);
     let mut merged = merge::merge(&schema, &before, &config);
     let last = managers.set_of(who).cloned();
-    let owned = managers::without_metadata(&relevant(&typed::field_set(&schema, &config), who, served));
-    managers.replace(who, owned);
+    let owned = relevant(&typed::field_set(&schema, &config), who, served);
+    // The metadata that nobody owns still counts as applied here, else pruning a label takes the name with it.
+    managers.replace(who, owned.clone());
     if let Some(last) = last.filter(|l| !l.is_empty()) {
         merged = prune(&schema, &merged, &managers, &last);
     }
+    managers.replace(who, managers::without_metadata(&owned));
     let mut changes = compare::compare(&schema, &before, &merged);
     changes.keep(|set| relevant(set, who, served));
     let conflicts = managers.conflicts(who, &changes);
