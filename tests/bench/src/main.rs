@@ -17,8 +17,10 @@ use anyhow::{Context, Result, bail};
 use std::{io::Write, process::ExitCode};
 use windlass::decide::compile::SUBCOMMAND;
 
-/// Name, what it shows, and how it is made.
-const FIGURES: [(&str, fn() -> Result<String>); 3] =
+/// A name and how its line is made.
+type Figure = (&'static str, fn() -> Result<String>);
+
+const FIGURES: [Figure; 3] =
     [("decision", decision::measure), ("throughput", throughput::measure), ("many-plugins", many_plugins::measure)];
 
 fn main() -> ExitCode {
