@@ -1,0 +1,167 @@
+//! The processes of the demo: cluster (with its local node) and host, and the kubectl calls against them.
+
+use super::screen::{self, Screen};
+use crate::{build, tools};
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use std::cell::RefCell;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// Kinds that the tree shows.
+const KINDS: &str = "mysql,backup,secret,configmap,service,statefulset,poddisruptionbudget,persistentvolumeclaim,cronjob,job,pod";
+
+/// What must be there before anything starts.
+pub struct Stage {
+    kubectl: PathBuf,
+    windlass: PathBuf,
+    folder: PathBuf,
+}
+
+impl Stage {
+    /// Installs what is missing, builds host and plugins, makes a folder for logs and the kubeconfig.
+    pub fn set() -> Result<Stage> {
+        let kubectl = tools::kubectl()?;
+        println!("kubectl: {}", kubectl.display());
+        build::plugins(&build::Options::default())?;
+        let windlass = build::windlass()?;
+        let folder = build::target().join("demo");
+        std::fs::create_dir_all(&folder).with_context(|| format!("could not create {}", folder.display()))?;
+        Ok(Stage { kubectl, windlass, folder })
+    }
+}
+
+/// A running cluster with a running host. Dropping it ends both.
+pub struct Cluster {
+    kubectl: PathBuf,
+    folder: PathBuf,
+    children: RefCell<Vec<(&'static str, Child)>>,
+}
+
+impl Cluster {
+    /// Starts the cluster, waits until it answers, starts the host, waits until the kinds of the plugins are served.
+    pub fn start(stage: &Stage, screen: &mut Screen) -> Result<Cluster> {
+        let cluster = Cluster {
+            kubectl: stage.kubectl.clone(),
+            folder: stage.folder.clone(),
+            children: RefCell::new(Vec::new()),
+        };
+        let _ = std::fs::remove_file(cluster.kubeconfig());
+        let kubeconfig = cluster.kubeconfig().display().to_string();
+        screen.step("windlass cluster: a Kubernetes API server, its controllers and a local node, in memory");
+        cluster.spawn("cluster", &stage.windlass, &["cluster", "--listen", "127.0.0.1:0", "--kubeconfig", &kubeconfig, "--node"])?;
+        cluster.poll("the cluster to answer", || cluster.kubeconfig().exists() && cluster.kubectl(&["get", "--raw", "/readyz"]).is_ok())?;
+        screen.step("windlass run: the host, with the plugins mysql and backup");
+        let plugins = build::output().display().to_string();
+        cluster.spawn("host", &stage.windlass, &["run", "--kubeconfig", &kubeconfig, "--plugins", &plugins, "--listen-metrics", "127.0.0.1:0"])?;
+        for crd in ["mysqls.database.example.com", "backups.backup.windlass.dev"] {
+            cluster.poll(&format!("the kind {crd}"), || {
+                cluster.kubectl(&["wait", "--for=condition=Established", "--timeout=5s", &format!("crd/{crd}")]).is_ok()
+            })?;
+        }
+        screen.text(&cluster.kubectl(&["api-resources", "--api-group=database.example.com"])?);
+        Ok(cluster)
+    }
+
+    /// The kubeconfig of the cluster.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.folder.join("kubeconfig")
+    }
+
+    /// What kubectl prints; an error holds what it complained of.
+    pub fn kubectl(&self, arguments: &[&str]) -> Result<String> {
+        let output = Command::new(&self.kubectl)
+            .arg("--kubeconfig")
+            .arg(self.kubeconfig())
+            .args(arguments)
+            .current_dir(tools::root())
+            .output()
+            .context("could not run kubectl")?;
+        if !output.status.success() {
+            bail!("kubectl {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Everything in the namespace that the tree may show, as one list.
+    pub fn world(&self) -> Result<Value> {
+        serde_json::from_str(&self.kubectl(&["get", KINDS, "-o", "json"])?).context("kubectl printed no JSON")
+    }
+
+    /// An error when a process ended that should run.
+    pub fn check_alive(&self) -> Result<()> {
+        for (name, child) in self.children.borrow_mut().iter_mut() {
+            if let Some(status) = child.try_wait().context("could not ask for a process")? {
+                bail!("the {name} ended with {status}");
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until one of the processes ends, as it does on Ctrl-C.
+    pub fn wait_for_end(&self) -> Result<()> {
+        while self.check_alive().is_ok() {
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        Ok(())
+    }
+
+    /// The ends of the logs, for when something went wrong.
+    pub fn last_lines_of_logs(&self) -> String {
+        let mut text = String::new();
+        for name in ["cluster", "host"] {
+            let path = self.log(name);
+            let log = std::fs::read_to_string(&path).unwrap_or_default();
+            let tail: Vec<&str> = log.lines().rev().take(15).collect();
+            text.push_str(&format!("\nlast lines of {}:\n", path.display()));
+            for line in tail.iter().rev() {
+                text.push_str(&format!("  {line}\n"));
+            }
+        }
+        text
+    }
+
+    fn log(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.log"))
+    }
+
+    fn spawn(&self, name: &'static str, program: &Path, arguments: &[&str]) -> Result<()> {
+        let log = File::create(self.log(name)).with_context(|| format!("could not create the log of the {name}"))?;
+        let errors = log.try_clone().context("could not share a log file")?;
+        let child = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(errors)
+            .spawn()
+            .with_context(|| format!("could not start {}", program.display()))?;
+        self.children.borrow_mut().push((name, child));
+        Ok(())
+    }
+
+    fn poll(&self, what: &str, mut done: impl FnMut() -> bool) -> Result<()> {
+        let limit = screen::now() + super::PATIENCE;
+        while !done() {
+            if let Err(error) = self.check_alive() {
+                bail!("{error}\n{}", self.last_lines_of_logs());
+            }
+            if screen::now() > limit {
+                bail!("waited {} s for {what}\n{}", super::PATIENCE.as_secs(), self.last_lines_of_logs());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Cluster {
+    /// The host first, so that it does not complain of a lost cluster.
+    fn drop(&mut self) {
+        while let Some((_, mut child)) = self.children.borrow_mut().pop() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! `cargo xtask test`: builds everything once, then runs the test programs suite by suite.
+//!
+//! One build of the whole workspace, whatever suite is asked for: features are unified over all members, so nothing is
+//! compiled twice because another subset was named.
+
+use crate::tools;
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// What `cargo xtask test` takes.
+#[derive(Args)]
+pub struct Options {
+    /// Only this suite; may be given more than once. Without it: all.
+    #[arg(long)]
+    suite: Vec<Suite>,
+    /// Only tests whose name contains this.
+    #[arg(long)]
+    filter: Option<String>,
+    /// Show what tests print even if they pass.
+    #[arg(long)]
+    nocapture: bool,
+}
+
+/// Suites by what they prove.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+enum Suite {
+    /// Pure parts and single modules of every crate.
+    Unit,
+    /// The embedded cluster against recordings of a real API server and against kubectl.
+    Apiserver,
+    /// The host with real plugins, through kubectl. Set WINDLASS_TEST_KUBECONFIG to run it on another cluster.
+    E2e,
+    /// Crashes at every write, stale and lost views, malformed resources.
+    Faults,
+    /// Plugins that attack the host.
+    Hostile,
+}
+
+impl Suite {
+    /// Suites have packages of their own; everything else is `unit`.
+    fn of_package(package: &str) -> Suite {
+        match package {
+            "apiserver" => Suite::Apiserver,
+            "e2e" => Suite::E2e,
+            "faults" => Suite::Faults,
+            "hostile" => Suite::Hostile,
+            _ => Suite::Unit,
+        }
+    }
+}
+
+struct Program {
+    path: PathBuf,
+    package: String,
+    target: String,
+    folder: PathBuf,
+}
+
+/// Builds and runs.
+pub fn test(options: &Options) -> Result<()> {
+    let kubectl = tools::kubectl()?;
+    println!("kubectl: {}", kubectl.display());
+    crate::build::plugins(&crate::build::Options::default())?;
+    let programs = build()?;
+    let mut failed = Vec::new();
+    let mut timings: Vec<(Suite, Duration)> = Vec::new();
+    for (suite, programs) in programs {
+        if !options.suite.is_empty() && !options.suite.contains(&suite) {
+            continue;
+        }
+        println!("\n== suite {suite:?}: {} test programs", programs.len());
+        let started = now();
+        for program in programs {
+            println!("\n-- {} ({})", program.package, program.target);
+            if !run(&program, options, &kubectl)? {
+                failed.push(format!("{} ({})", program.package, program.target));
+            }
+        }
+        timings.push((suite, now().duration_since(started)));
+    }
+    println!();
+    for (suite, time) in timings {
+        println!("suite {suite:?}: {:.1} s", time.as_secs_f64());
+    }
+    if !failed.is_empty() {
+        bail!("failed: {}", failed.join(", "));
+    }
+    Ok(())
+}
+
+fn run(program: &Program, options: &Options, kubectl: &std::path::Path) -> Result<bool> {
+    let mut command = Command::new(&program.path);
+    command.current_dir(&program.folder);
+    command.env("KUBECTL", kubectl).env("WINDLASS_PLUGINS", crate::build::output());
+    command.args(&options.filter);
+    if options.nocapture {
+        command.arg("--nocapture");
+    }
+    let status = command.status().with_context(|| format!("could not run {}", program.path.display()))?;
+    Ok(status.success())
+}
+
+/// Builds all test programs and says which suite each belongs to.
+fn build() -> Result<BTreeMap<Suite, Vec<Program>>> {
+    println!("building the workspace and its tests");
+    let output = Command::new("cargo")
+        .args(["test", "--workspace", "--no-run", "--message-format=json-render-diagnostics"])
+        .current_dir(tools::root())
+        .stderr(Stdio::inherit())
+        .output()
+        .context("could not run cargo")?;
+    if !output.status.success() {
+        bail!("the workspace does not build");
+    }
+    let mut programs: BTreeMap<Suite, Vec<Program>> = BTreeMap::new();
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        let Ok(message) = serde_json::from_str::<Value>(line) else { continue };
+        if let Some(program) = program(&message) {
+            // Unit tests inside a suite's own package count as part of that suite.
+            programs.entry(Suite::of_package(&program.package)).or_default().push(program);
+        }
+    }
+    Ok(programs)
+}
+
+fn program(message: &Value) -> Option<Program> {
+    if message["reason"] != "compiler-artifact" || message["profile"]["test"] != true {
+        return None;
+    }
+    let manifest = PathBuf::from(message["manifest_path"].as_str()?);
+    let folder = manifest.parent()?.to_path_buf();
+    Some(Program {
+        path: PathBuf::from(message["executable"].as_str()?),
+        package: package_name(message["package_id"].as_str()?),
+        target: message["target"]["name"].as_str()?.to_owned(),
+        folder,
+    })
+}
+
+/// `path+file:///…/tests/e2e#0.1.0` and `path+file:///…/host#windlass@0.1.0` name packages `e2e` and `windlass`.
+fn package_name(id: &str) -> String {
+    let (path, fragment) = id.rsplit_once('#').unwrap_or((id, ""));
+    match fragment.split_once('@') {
+        Some((name, _)) => name.to_owned(),
+        None => path.rsplit('/').next().unwrap_or(path).to_owned(),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "measures how long suites take, for the person who waits")]
+fn now() -> std::time::Instant {
+    std::time::Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_is_named_by_its_folder_or_by_its_fragment() {
+        assert_eq!(package_name("path+file:///w/tests/e2e#0.1.0"), "e2e");
+        assert_eq!(package_name("path+file:///w/host#windlass@0.1.0"), "windlass");
+    }
+}
