@@ -1,9 +1,9 @@
 //! `cargo xtask bench`: the benchmarks, in a release build, one line per figure.
 
-use crate::tools;
+use crate::workspace::{Workspace, cargo};
+use crate::{build, tools};
 use anyhow::Result;
 use clap::Args;
-use std::process::Command;
 
 /// What `cargo xtask bench` takes.
 #[derive(Args)]
@@ -14,8 +14,9 @@ pub struct Options {
 
 /// Builds plugins and benchmarks, and runs them.
 pub fn bench(options: &Options) -> Result<()> {
-    crate::build::plugins(&crate::build::Options::default())?;
-    let mut command = Command::new("cargo");
+    let workspace = Workspace::find()?;
+    let plugins = build::announce(&workspace, None)?;
+    let mut command = cargo();
     command.args(["run", "--quiet", "--release", "--package", "bench", "--"]).args(&options.filter);
-    tools::run(command.current_dir(tools::root()).env("WINDLASS_PLUGINS", crate::build::output()))
+    tools::run(command.current_dir(&workspace.root).env("WINDLASS_PLUGINS", plugins))
 }

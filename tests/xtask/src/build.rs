@@ -20,13 +20,17 @@ const PROFILE: &str = "wasm";
 
 /// Runs the subcommand.
 pub fn run(out: Option<PathBuf>) -> Result<()> {
-    let workspace = Workspace::find()?;
+    announce(&Workspace::find()?, out).map(drop)
+}
+
+/// Builds every plugin into `out`, or into the place where the other subcommands look, and says what there is.
+pub fn announce(workspace: &Workspace, out: Option<PathBuf>) -> Result<PathBuf> {
     let out = out.unwrap_or_else(|| workspace.target.join("plugins"));
-    for built in build_plugins(&workspace, &out)? {
+    for built in build_plugins(workspace, &out)? {
         let state = if built.fresh { "built" } else { "up to date" };
         println!("{:<12} {:>7.1} KiB  {state}  {}", built.name, built.bytes as f64 / 1024.0, built.component.display());
     }
-    Ok(())
+    Ok(out)
 }
 
 /// A component in its place.

@@ -7,7 +7,6 @@ mod processes;
 mod screen;
 mod tree;
 
-use crate::tools;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use processes::{Cluster, Stage};
@@ -57,7 +56,8 @@ fn scenario(cluster: &Cluster, screen: &mut Screen) -> Result<()> {
     })?;
 
     screen.step("a child is lost: kubectl delete service prod-db-primary");
-    let lost = tree::uid(&cluster.world()?, "Service", "prod-db-primary").context("there is no Service prod-db-primary")?;
+    let lost =
+        tree::uid(&cluster.world()?, "Service", "prod-db-primary").context("there is no Service prod-db-primary")?;
     cluster.kubectl(&["delete", "service", "prod-db-primary"])?;
     until(cluster, screen, "the Service made again", |world| {
         tree::uid(world, "Service", "prod-db-primary").is_some_and(|uid| uid != lost) && tree::ready(world, NAME)
@@ -76,7 +76,7 @@ fn scenario(cluster: &Cluster, screen: &mut Screen) -> Result<()> {
 
 fn create(cluster: &Cluster, screen: &mut Screen) -> Result<()> {
     screen.step(&format!("a user applies {MANIFEST}: kubectl apply -f {MANIFEST}"));
-    screen.text(&std::fs::read_to_string(tools::root().join(MANIFEST)).with_context(|| format!("could not read {MANIFEST}"))?);
+    screen.text(&cluster.read(MANIFEST)?);
     cluster.kubectl(&["apply", "-f", MANIFEST])?;
     until(cluster, screen, "3 replicas ready", |world| {
         tree::status(world, NAME, "readyReplicas") == Some(3) && tree::ready(world, NAME)

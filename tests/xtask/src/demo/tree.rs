@@ -61,13 +61,22 @@ pub fn owned_left(world: &Value, name: &str) -> usize {
 fn children(world: &Value, owner: &str, depth: usize, lines: &mut Vec<String>) {
     let mut owned: Vec<&Value> = items(world)
         .filter(|object| {
-            object["metadata"]["ownerReferences"].as_array().into_iter().flatten().any(|reference| reference["uid"] == owner)
+            object["metadata"]["ownerReferences"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .any(|reference| reference["uid"] == owner)
         })
         .collect();
     owned.sort_by_key(|object| (text(&object["kind"]).to_owned(), text(&object["metadata"]["name"]).to_owned()));
     for object in owned {
         let indent = "|  ".repeat(depth - 1);
-        lines.push(format!("{indent}|- {} {}{}", text(&object["kind"]), text(&object["metadata"]["name"]), phase(object)));
+        lines.push(format!(
+            "{indent}|- {} {}{}",
+            text(&object["kind"]),
+            text(&object["metadata"]["name"]),
+            phase(object)
+        ));
         children(world, text(&object["metadata"]["uid"]), depth + 1, lines);
     }
 }
@@ -134,7 +143,12 @@ mod tests {
     fn the_tree_shows_conditions_and_what_is_owned_at_every_depth() {
         assert_eq!(
             render(&world(), "db"),
-            ["MySQL db  [1/3 ready]", "|  + Ready: fine (Ok)", "|- StatefulSet db  [1/3 ready]", "|  |- Pod db-0  [Pending]"]
+            [
+                "MySQL db  [1/3 ready]",
+                "|  + Ready: fine (Ok)",
+                "|- StatefulSet db  [1/3 ready]",
+                "|  |- Pod db-0  [Pending]"
+            ]
         );
     }
 
