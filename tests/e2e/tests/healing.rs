@@ -15,7 +15,9 @@ async fn a_deleted_child_is_made_again() -> Result<()> {
         let before = kubectl.json(&["service", "prod-db-primary"]).await?;
         kubectl.run(&["delete", "service", "prod-db-primary"]).await?;
         let uid = before["metadata"]["uid"].clone();
-        kubectl.until("a new Service", &["service", "prod-db-primary"], |service| service["metadata"]["uid"] != uid).await?;
+        kubectl
+            .until("a new Service", &["service", "prod-db-primary"], |service| service["metadata"]["uid"] != uid)
+            .await?;
         Ok(())
     })
     .await
@@ -33,7 +35,8 @@ async fn a_change_of_our_fields_is_reverted_and_a_change_of_foreign_fields_stays
         kubectl.run(&["patch", "statefulset", "prod-db", "--type=merge", "-p", r#"{"spec":{"replicas":1}}"#]).await?;
         let after = kubectl
             .until("the replicas of the plugin", &["statefulset", "prod-db"], |set| {
-                set["spec"]["replicas"] == wanted && set["metadata"]["generation"].as_i64() > before["metadata"]["generation"].as_i64()
+                set["spec"]["replicas"] == wanted
+                    && set["metadata"]["generation"].as_i64() > before["metadata"]["generation"].as_i64()
             })
             .await?;
         assert_eq!(after["metadata"]["annotations"]["example.com/note"], "mine");
@@ -71,7 +74,11 @@ async fn a_paused_resource_gets_no_side_effects_until_it_is_resumed() -> Result<
         kubectl.apply(VERBATIM).await?;
         kubectl.until("Ready", &["mysql", "prod-db"], |mysql| holds(mysql, "Ready")).await?;
         kubectl.run(&["annotate", "mysql", "prod-db", "windlass.dev/paused=true"]).await?;
-        kubectl.until("Paused", &["mysql", "prod-db"], |mysql| condition(mysql, "Paused").is_some_and(|(status, _, _)| status == "True")).await?;
+        kubectl
+            .until("Paused", &["mysql", "prod-db"], |mysql| {
+                condition(mysql, "Paused").is_some_and(|(status, _, _)| status == "True")
+            })
+            .await?;
         kubectl.run(&["delete", "service", "prod-db-replicas", "--ignore-not-found"]).await?;
         kubectl.run(&["scale", "mysql", "prod-db", "--replicas=5"]).await?;
         // The host looked at the new generation, so that it had its chance to act.
@@ -84,7 +91,9 @@ async fn a_paused_resource_gets_no_side_effects_until_it_is_resumed() -> Result<
         assert_eq!(set["spec"]["replicas"], 3);
         kubectl.run(&["annotate", "mysql", "prod-db", "windlass.dev/paused-"]).await?;
         kubectl
-            .until("five replicas", &["mysql", "prod-db"], |mysql| holds(mysql, "Ready") && mysql["status"]["readyReplicas"] == 5)
+            .until("five replicas", &["mysql", "prod-db"], |mysql| {
+                holds(mysql, "Ready") && mysql["status"]["readyReplicas"] == 5
+            })
             .await?;
         Ok(())
     })

@@ -78,7 +78,8 @@ async fn a_new_version_reaches_every_pod_and_an_older_one_is_refused_with_the_fi
                 images.len() == 3 && images.iter().all(|image| image.contains("8.4"))
             })
             .await?;
-        let refused = kubectl.run(&["patch", "mysql", "prod-db", "--type=merge", "-p", r#"{"spec":{"version":"8.0"}}"#]).await;
+        let refused =
+            kubectl.run(&["patch", "mysql", "prod-db", "--type=merge", "-p", r#"{"spec":{"version":"8.0"}}"#]).await;
         let message = format!("{:#}", refused.expect_err("a downgrade must be refused"));
         ensure!(message.contains("version"), "the message names the field: {message}");
         Ok(())

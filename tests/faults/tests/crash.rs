@@ -95,9 +95,7 @@ async fn crash(scenario: Scenario, reference: &Reference, k: u64, phase: Phase) 
     let deadly = Deadly::at(world.faults(), USER_AGENT, k, phase, host.killer());
     scenario.begin(&world).await?;
     world
-        .until("the crash or the end", async || {
-            Ok(deadly.happened() || scenario_is_over(scenario, &world).await?)
-        })
+        .until("the crash or the end", async || Ok(deadly.happened() || scenario_is_over(scenario, &world).await?))
         .await?;
     host.kill().await;
     world.faults().remove_observers();
@@ -111,7 +109,8 @@ async fn crash(scenario: Scenario, reference: &Reference, k: u64, phase: Phase) 
     if counts != reference.counts {
         let of = |name: &String| (reference.counts.get(name), counts.get(name));
         let names = reference.counts.keys().chain(counts.keys());
-        let lines: Vec<String> = names.filter(|name| of(name).0 != of(name).1).map(|name| format!("{name}: {:?}", of(name))).collect();
+        let lines: Vec<String> =
+            names.filter(|name| of(name).0 != of(name).1).map(|name| format!("{name}: {:?}", of(name))).collect();
         bail!("creations and deletions differ (reference, found):\n  {}", lines.join("\n  "));
     }
     second.stop().await?;
@@ -120,7 +119,11 @@ async fn crash(scenario: Scenario, reference: &Reference, k: u64, phase: Phase) 
     let writes = world.count_host_writes();
     let third = world.host().await?;
     if !matches!(scenario, Scenario::Delete) {
-        world.until("a pass of the third host", async || Ok(third.metrics.encode().contains("windlass_passes_total{kind=\"MySQL.database.example.com\""))).await?;
+        world
+            .until("a pass of the third host", async || {
+                Ok(third.metrics.encode().contains("windlass_passes_total{kind=\"MySQL.database.example.com\""))
+            })
+            .await?;
     }
     world.until_quiet().await?;
     ensure!(writes.count() == 0, "a second pass writes: {:?}", writes.list());
@@ -136,7 +139,8 @@ async fn scenario_is_over(scenario: Scenario, world: &World) -> Result<bool> {
         (_, None) => false,
         (_, Some(object)) => {
             let conditions = object.data["status"]["conditions"].as_array().cloned().unwrap_or_default();
-            let ready = conditions.iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
+            let ready =
+                conditions.iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
             ready && object.data["status"]["observedGeneration"].as_i64() == object.metadata.generation
         }
     })
@@ -151,10 +155,17 @@ async fn enumerate(scenario: Scenario, name: &str) -> Result<()> {
     for (k, phase) in &points {
         match crash(scenario, &reference, *k, *phase).await {
             Ok(happened) => reached += u32::from(happened),
-            Err(error) => failures.push(format!("{phase:?} write {k} ({}): {error:#}", reference.writes[*k as usize - 1])),
+            Err(error) => {
+                failures.push(format!("{phase:?} write {k} ({}): {error:#}", reference.writes[*k as usize - 1]))
+            }
         }
     }
-    println!("{name}: {} writes, {} points enumerated, {reached} reached, {} failed", reference.writes.len(), points.len(), failures.len());
+    println!(
+        "{name}: {} writes, {} points enumerated, {reached} reached, {} failed",
+        reference.writes.len(),
+        points.len(),
+        failures.len()
+    );
     ensure!(failures.is_empty(), "{}", failures.join("\n"));
     ensure!(reached as usize * 10 >= points.len() * 9, "most points must be reached: {reached} of {}", points.len());
     Ok(())
