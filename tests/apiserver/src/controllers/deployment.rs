@@ -141,7 +141,8 @@ async fn prepare(
     let wanted = revision(&set).to_string();
     if deployment.metadata.annotations.as_ref().and_then(|a| a.get(REVISION)) != Some(&wanted) {
         let patch = serde_json::json!({"metadata": {"annotations": {REVISION: wanted}}});
-        ctx.deployments.patch(deployment, patch).await?;
+        // Annotations of a Deployment count as changes of its generation, but not when they come with the status.
+        ctx.deployments.patch_status(deployment, patch).await?;
         // The status below is written on the version just made, in the pass that its event starts.
         return Err(Error::Conflict { kind: "Deployment".into(), key: Key::of(deployment) });
     }

@@ -167,6 +167,15 @@ impl<K: Kind> Informer<K> {
         Ok(self.keep(answer.map_err(|e| Error::api("patch", &self.kind(), &key, e))?))
     }
 
+    /// The same through the status subresource, which leaves the generation alone.
+    pub(crate) async fn patch_status(&self, read: &K, patch: serde_json::Value) -> Result<Arc<K>, Error> {
+        let key = Key::of(read);
+        let body = Patch::Merge(pinned(read.meta(), patch));
+        let params = PatchParams { field_manager: Some(self.manager.to_owned()), ..PatchParams::default() };
+        let answer = self.api(&key.namespace).patch_status(&key.name, &params, &body).await;
+        Ok(self.keep(answer.map_err(|e| Error::api("patch the status of", &self.kind(), &key, e))?))
+    }
+
     /// Replaces the status of an object as long as it is still the one, and the version, that was read.
     pub(crate) async fn replace_status<S: Serialize>(&self, read: &K, status: &S) -> Result<Arc<K>, Error> {
         let key = Key::of(read);

@@ -135,7 +135,7 @@ impl Write<'_> {
             "status" => served.strategy.prepare_status_update(&mut new, old),
             _ => {}
         }
-        if served.strategy.has_generation() && served.strategy.spec_changed(&new, old) {
+        if self.subresource != "status" && served.strategy.has_generation() && served.strategy.spec_changed(&new, old) {
             meta::set(&mut new, "generation", Some(json!(meta::number(old, "generation").unwrap_or(0) + 1)));
         }
         let mut errors = meta::validate_update(&new, old, served);
