@@ -15,7 +15,6 @@ pub mod ledger;
 pub mod object;
 pub(crate) mod page;
 pub mod queue;
-pub mod selector;
 pub mod trigger;
 pub mod watches;
 

@@ -1,8 +1,6 @@
-//! Which objects a query for related objects means. In: a label selector as kubectl takes it, an object's labels and
-//! name. Out: whether it matches.
+//! Label selectors of queries for related objects. In: a selector as kubectl takes it, and an object's labels. Out:
+//! whether it matches.
 
-use crate::description::RelatedQuery;
-use crate::kind::ObjectKey;
 use crate::names::syntax;
 use crate::text::bounded;
 use std::collections::{BTreeMap, BTreeSet};
@@ -134,27 +132,6 @@ fn value(text: &str) -> Result<String, String> {
 
 fn limit(text: &str) -> Result<i64, String> {
     text.trim().parse().map_err(|_| format!("{:?} is no whole number", text.trim()))
-}
-
-/// Whether an object is one that a query asks for. `selector` is the query's, parsed once; `own` is the namespace of the
-/// resource, which counts where the query names none. A cluster-scoped object has no namespace and is in every one.
-pub fn matches(
-    query: &RelatedQuery,
-    selector: &Selector,
-    own: Option<&str>,
-    key: &ObjectKey,
-    labels: &BTreeMap<String, String>,
-) -> bool {
-    let namespace = query.namespace.as_deref().or(own);
-    let placed = match (&key.namespace, namespace) {
-        (Some(_), Some("*")) | (None, _) | (Some(_), None) => true,
-        (Some(found), Some(wanted)) => found == wanted,
-    };
-    query.kind.group == key.kind.group
-        && query.kind.kind == key.kind.kind
-        && placed
-        && (query.names.is_empty() || query.names.contains(&key.name))
-        && selector.matches(labels)
 }
 
 #[cfg(test)]

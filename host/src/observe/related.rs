@@ -1,8 +1,8 @@
 //! Answers to what a plugin wants to see besides its own: a query in, objects out, within what the operator granted.
 
 use super::{NotYet, settled};
-use crate::watch::{Cache, Object, cache::Sync, selector};
-use model::{Grants, ObjectKey, description::RelatedQuery};
+use crate::watch::{Cache, Object, cache::Sync};
+use model::{Grants, ObjectKey, description::RelatedQuery, related::Selector};
 use std::sync::Arc;
 
 /// The answer to one query.
@@ -31,7 +31,7 @@ pub(super) fn answer(
             query.kind
         ));
     }
-    let selector = match selector::parse(query.label_selector.as_deref().unwrap_or_default()) {
+    let selector = match Selector::parse(query.label_selector.as_deref().unwrap_or_default()) {
         Ok(selector) => selector,
         Err(error) => return none(error.to_string()),
     };

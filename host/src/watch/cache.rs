@@ -4,8 +4,7 @@
 //! moves the view of an object backwards (B4), and a list replaces the feed's part at once, without a gap (C4, C5).
 
 use super::object::Object;
-use kube::core::{Selector, SelectorExt as _};
-use model::{Kind, ObjectKey};
+use model::{Kind, ObjectKey, related::Selector};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 

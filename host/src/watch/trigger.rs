@@ -4,10 +4,8 @@
 use super::cache::{Cache, Change};
 use super::object::Object;
 use super::queue::Cause;
-use super::selector;
-use kube::core::{Selector, SelectorExt as _};
 use model::description::RelatedQuery;
-use model::{Kind, ObjectKey};
+use model::{Kind, ObjectKey, related::Selector};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -186,7 +184,7 @@ impl State {
         }
         for query in queries {
             // A selector that does not parse matches nothing; observation reports it.
-            let Ok(selector) = selector::parse(query.label_selector.as_deref().unwrap_or_default()) else { continue };
+            let Ok(selector) = Selector::parse(query.label_selector.as_deref().unwrap_or_default()) else { continue };
             let space = query.namespace.clone().or_else(|| resource.namespace.clone());
             let readers = self.readers.entry(query.kind.clone()).or_default().entry(space).or_default();
             let filter = Filter { selector, names: query.names.clone() };

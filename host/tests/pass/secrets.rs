@@ -58,7 +58,7 @@ async fn l1_no_value_of_a_secret_is_in_a_snapshot_a_status_an_event_or_the_cache
     let cached = world.host.context.cache.list(
         &model::Kind::new("", "v1", "Secret"),
         None,
-        &kube::core::Selector::default(),
+        &model::related::Selector::default(),
         &[],
     );
     let shown = seen.lock().unwrap().clone();

@@ -125,7 +125,7 @@ fn a_list_is_narrowed_by_namespace_selector_and_names() {
     };
     let objects = vec![labelled("d", "a", 1, "x"), labelled("d", "b", 2, "y"), labelled("e", "c", 3, "x")];
     cache.replace(&feed(None), objects, &[], Some(3));
-    let selector = crate::watch::selector::parse("tier=x").unwrap();
+    let selector = Selector::parse("tier=x").unwrap();
     assert_eq!(names(&cache.list(&kind(), None, &selector, &[])), ["a", "c"]);
     assert_eq!(names(&cache.list(&kind(), Some("d"), &Selector::default(), &[])), ["a", "b"]);
     assert_eq!(names(&cache.list(&kind(), Some("d"), &selector, &["b".into(), "a".into()])), ["a"]);
