@@ -207,15 +207,20 @@ fn into_result(result: Result<Done, Trouble>) -> StepResult {
         Ok(Done { changed: true, remember }) => StepResult::Done(remember),
         Ok(Done { changed: false, remember }) => StepResult::Already(remember),
         Err(Trouble::Skipped(why)) => StepResult::Skipped(why),
-        Err(Trouble::Failed(failure)) => StepResult::Failed(StepFailure {
-            reason: failure.reason().into(),
-            message: failure.to_string(),
-            class: match failure.class() {
-                Class::Observe | Class::Backoff => model::outcome::Class::Retry,
-                Class::Parked => model::outcome::Class::Blocked,
-                Class::Terminal => model::outcome::Class::WaitForChange,
-            },
-        }),
+        Err(Trouble::Failed(failure)) => StepResult::Failed(step_failure(&failure, failure.to_string())),
+    }
+}
+
+/// A failure as plans and outcomes have it, with a text that says what it happened to.
+pub fn step_failure(failure: &Failure, message: String) -> StepFailure {
+    StepFailure {
+        reason: failure.reason().into(),
+        message,
+        class: match failure.class() {
+            Class::Observe | Class::Backoff => model::Class::Retry,
+            Class::Parked => model::Class::Blocked,
+            Class::Terminal => model::Class::WaitForChange,
+        },
     }
 }
 

@@ -64,7 +64,7 @@ impl Context {
                 decided => break (look, resource, decided),
             }
         };
-        let (decision, without_plugin) = match decided {
+        let (decision, teardown) = match decided {
             Ok(decision) => (decision, None),
             Err(why) => match self.teardown_without_plugin(&look, &resource, &why) {
                 Some(reason) => (Arc::new(Decision::default()), Some(reason)),
@@ -79,7 +79,7 @@ impl Context {
         let description = served.decider.description();
         let checked = match check::check(proposed, &facts, &served.grants, description, &self.limits) {
             Ok(checked) => checked,
-            Err(refusal) => return self.refused(&look, memory, &refusal).await,
+            Err(refusal) => return self.refused(&look, memory, refusal).await,
         };
 
         // act: what will exist is written down first.
@@ -97,8 +97,9 @@ impl Context {
         // report: only what differs from what is told already.
         let report = Report {
             resource: &look.resource,
-            decision: Some(&decision).filter(|_| without_plugin.is_none()).map(|decision| &**decision),
-            verdict: later::verdict(&acted, facts.resource.deleting, without_plugin),
+            decision: Some(&decision).filter(|_| teardown.is_none()).map(|decision| &**decision),
+            outcome: later::outcome(&acted, facts.resource.deleting),
+            teardown,
             news: report::news_of(&acted.plan, &decision),
         };
         let told = report::report(self, memory, report).await;

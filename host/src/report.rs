@@ -2,18 +2,22 @@
 //! events, and one line in the log. Written only where it differs from what is there already.
 
 pub mod events;
-mod outcome;
-pub mod status;
+mod news;
 
 pub use events::{News, Told};
-pub use outcome::{Verdict, news_of, verdict_of};
+pub use news::news_of;
 
 use crate::{
     act::kubernetes::{Failure, Target},
+    clock::rfc3339,
     context::{Context, Memory},
     watch::Object,
 };
-use model::{Decision, ObjectKey};
+use model::{
+    Decision, ObjectKey, Outcome,
+    snapshot::Instant,
+    status::{self, Said, Status, StatusWrite},
+};
 use serde_json::{Value, json};
 
 /// What a pass has to tell about one resource.
@@ -22,10 +26,19 @@ pub struct Report<'a> {
     pub resource: &'a Object,
     /// What the plugin said, where it said something.
     pub decision: Option<&'a Decision>,
-    /// What the host has to say. None: the status stays as it is, because another pass will say more at once.
-    pub verdict: Option<Verdict>,
+    /// What the pass ended with. None: the status stays as it is, because another pass will say more at once.
+    pub outcome: Option<Outcome>,
+    /// Why the teardown goes on, or soon will, without the plugin: reason and message.
+    pub teardown: Option<(String, String)>,
     /// What happened.
     pub news: Vec<News>,
+}
+
+impl<'a> Report<'a> {
+    /// A report of a pass in which the plugin gave no decision.
+    pub fn undecided(resource: &'a Object, outcome: Option<Outcome>, news: Vec<News>) -> Self {
+        Report { resource, decision: None, outcome, teardown: None, news }
+    }
 }
 
 /// Writes status and events. Returns whether the status was written.
@@ -34,11 +47,22 @@ pub struct Report<'a> {
 /// When the status could not be written. Events are told as well as possible: a lost one is no reason for another pass.
 #[tracing::instrument(level = "debug", skip_all)]
 pub async fn report(context: &Context, memory: &mut Memory, report: Report<'_>) -> Result<bool, Failure> {
-    let Report { resource, decision, verdict, news } = report;
+    let Report { resource, decision, outcome, teardown, news } = report;
     let now = context.clock.now();
-    if let Some(verdict) = &verdict {
-        tracing::debug!(resource = %resource.key, reason = verdict.reason, "pass ended: {}", verdict.message);
-    }
+    tell(context, memory, resource, news, now).await;
+    let Some(outcome) = outcome else { return Ok(false) };
+    tracing::debug!(resource = %resource.key, reason = outcome.reason(), "pass ended: {}", outcome.message());
+    let document = resource.value();
+    let teardown = teardown.as_ref().map(|(reason, message)| (reason.as_str(), message.as_str()));
+    let said = Said { decision, outcome: &outcome, teardown, generation: resource.generation };
+    let before = document.get("status").unwrap_or(&Value::Null);
+    let Some(status) = status::merge(before, said, &rfc3339(now), memory.status.as_ref()) else { return Ok(false) };
+    let answer = write(context, resource, &status).await?;
+    memory.status = Some(StatusWrite::new(&status, answer.get("status").unwrap_or(&Value::Null)));
+    Ok(true)
+}
+
+async fn tell(context: &Context, memory: &mut Memory, resource: &Object, news: Vec<News>, now: Instant) {
     for event in memory.told.admit(&resource.uid, news, now) {
         let namespace = resource.key.namespace.clone().unwrap_or_else(|| "default".into());
         let events = events::served_as();
@@ -53,26 +77,18 @@ pub async fn report(context: &Context, memory: &mut Memory, report: Report<'_>) 
             tracing::debug!(resource = %resource.key, %failure, "an event was not stored");
         }
     }
-    let Some(verdict) = verdict else { return Ok(false) };
-    let document = resource.value();
-    let before = document.get("status").cloned().unwrap_or_default();
-    let after = status::compose(&before, decision, &verdict.condition(), resource.generation, now);
-    if after == before {
-        return Ok(false);
-    }
-    write(context, resource, after).await.map(|()| true)
 }
 
-async fn write(context: &Context, resource: &Object, status: Value) -> Result<(), Failure> {
+async fn write(context: &Context, resource: &Object, status: &Status) -> Result<Value, Failure> {
     let ObjectKey { kind, namespace, name } = &resource.key;
     let body = json!({
         "apiVersion": kind.api_version(), "kind": kind.kind,
-        "metadata": { "name": name, "namespace": namespace }, "status": status,
+        "metadata": { "name": name, "namespace": namespace }, "status": status.value,
     });
     let served = context.actor.served_as(&resource.key).await?;
     let target = Target { key: &resource.key, resource: &served };
     let answer = context.actor.writer.apply_status(target, &resource.uid, &body).await?;
     let version = answer.pointer("/metadata/resourceVersion").and_then(Value::as_str).unwrap_or_default();
     context.ledger.wrote(&resource.key, &resource.key, version);
-    Ok(())
+    Ok(answer)
 }

@@ -1,12 +1,11 @@
-//! What a pass over a resource ended with, and what that means for the next one. In: what happened. Out: a class, a stable
-//! reason, and a message with the next step.
+//! What a pass over a resource ended with. In: what happened. Out: a stable reason, and a message with the next step.
 
-use crate::check::Refusal;
-use crate::fault::{Fault, FieldError};
-use crate::plan::{Applied, Checked, Failure, Plan};
+use crate::check::{Refusal, Rule};
+use crate::fault::FieldError;
+use crate::plan::{Applied, Failure, Plan};
 use crate::text::bounded;
 
-/// Whether, and when, trying again may help.
+/// Whether, and when, trying a step again may help. The hardest to get over is the greatest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Class {
     /// After a growing pause.
@@ -15,8 +14,6 @@ pub enum Class {
     WaitForChange,
     /// When a human allows something that the host does not do of itself.
     Blocked,
-    /// Not in this process.
-    Fatal,
 }
 
 /// What a pass ended with.
@@ -24,101 +21,69 @@ pub enum Class {
 pub enum Outcome {
     /// Everything is as desired.
     Settled,
-    /// Something was done, or is waited for; the text says what.
+    /// Something is waited for, or was done; the text says what.
     Progressing(String),
     /// A user paused the resource.
     Paused,
-    /// All is done but for what a guard holds back; the text says what, and how to allow it.
-    Held(String),
-    /// The resource is being deleted and what is left is on its way; the text says what is waited for.
+    /// All is done but for what a guard holds back.
+    Held {
+        /// The rule that holds the first of it.
+        rule: Rule,
+        /// What, and how to allow it.
+        message: String,
+    },
+    /// The resource is being deleted and something is left; the text says what.
     Deleting(String),
-    /// The resource was deleted and nothing is left.
-    Finished,
     /// The plugin says that the resource is wrong, and where.
     Invalid(Vec<FieldError>),
     /// The plugin asks for another attempt.
     RetryAsked(String),
-    /// The plugin has to see related objects first; the host fetches them.
-    Needs(usize),
+    /// The plugin asked to see more each time that it was shown what it asked for; the names of its last queries.
+    NeedsUnending(Vec<String>),
     /// The plugin found itself in the wrong.
     PluginBroken(String),
     /// The plugin did not answer: a trap, or a limit; the text says which.
     PluginFailed {
-        /// CamelCase and stable: `FuelExhausted`, `Trapped`.
+        /// CamelCase and stable: `PluginOutOfFuel`, `PluginCrashed`.
         reason: String,
         /// For people.
         message: String,
     },
+    /// The plugin keeps changing its mind about this item though no user changed anything.
+    Flapping(String),
     /// No plugin serves the kind.
     PluginMissing,
     /// The check refused the decision.
     Refused(Refusal),
-    /// The host's view is older than its own last write.
-    Stale(String),
     /// A read or write failed.
     Failed(Failure),
 }
 
 impl Outcome {
-    /// Of a fault.
-    pub fn of_fault(fault: &Fault) -> Self {
-        match fault {
-            Fault::Invalid(errors) => Outcome::Invalid(errors.clone()),
-            Fault::Retry(why) => Outcome::RetryAsked(why.clone()),
-            Fault::Needs(queries) => Outcome::Needs(queries.len()),
-            Fault::Broken(why) => Outcome::PluginBroken(why.clone()),
-        }
-    }
-
     /// Of a plan that was acted on. A failure counts before all else, of several the one that is hardest to get over.
     pub fn of_plan(plan: &Plan<Applied>, deleting: bool) -> Self {
-        if let Some((_, failure)) = plan.failures().max_by_key(|(_, failure)| failure.class) {
-            return Outcome::Failed(failure.clone());
+        if let Some((step, failure)) = plan.failures().max_by_key(|(_, failure)| failure.class) {
+            let message = format!("item {}: {} failed: {}", step.item, step.action.verb(), failure.message);
+            return Outcome::Failed(Failure { message, ..failure.clone() });
         }
-        Outcome::of_state(plan, deleting)
-    }
-
-    /// Of a plan that had nothing to act on.
-    pub fn of_idle_plan(plan: &Plan<Checked>, deleting: bool) -> Self {
-        Outcome::of_state(plan, deleting)
-    }
-
-    fn of_state<S>(plan: &Plan<S>, deleting: bool) -> Self {
         if plan.paused() {
             return Outcome::Paused;
         }
-        if plan.finished() {
-            return Outcome::Finished;
+        if let Some(first) = plan.blocked().first() {
+            let held = plan.blocked().iter();
+            let held = held.map(|one| format!("item {} ({}) stays: {}", one.item, one.target, one.message));
+            return Outcome::Held { rule: first.rule, message: list(held) };
         }
-        let waits = plan.waiting().iter().map(|waiting| format!("{}: {}", waiting.item, waiting.why));
-        let progress = plan.steps().iter().map(ToString::to_string).chain(waits);
-        let progress = list(progress);
-        let held = list(plan.blocked().iter().map(|blocked| blocked.message.clone()));
-        match (held.is_empty(), progress.is_empty()) {
-            (false, _) => Outcome::Held(held),
-            (true, false) if deleting => Outcome::Deleting(progress),
-            (true, false) => Outcome::Progressing(progress),
-            (true, true) => Outcome::Settled,
+        // What is waited for says more than what was done, and changes less often: each new text is a write.
+        let progress = match plan.waiting() {
+            [] => list(plan.steps().iter().map(ToString::to_string)),
+            waiting => list(waiting.iter().map(|waiting| format!("{}: {}", waiting.item, waiting.why))),
+        };
+        if deleting {
+            let left = format!("{} items are left", plan.inventory().entries.len());
+            return Outcome::Deleting(if progress.is_empty() { left } else { progress });
         }
-    }
-
-    /// What it means for the next attempt.
-    pub fn class(&self) -> Class {
-        match self {
-            Outcome::RetryAsked(_) | Outcome::PluginFailed { .. } | Outcome::Stale(_) => Class::Retry,
-            Outcome::Settled
-            | Outcome::Progressing(_)
-            | Outcome::Paused
-            | Outcome::Deleting(_)
-            | Outcome::Finished
-            | Outcome::Invalid(_)
-            | Outcome::Needs(_)
-            | Outcome::PluginBroken(_)
-            | Outcome::PluginMissing
-            | Outcome::Refused(_) => Class::WaitForChange,
-            Outcome::Held(_) => Class::Blocked,
-            Outcome::Failed(failure) => failure.class,
-        }
+        if progress.is_empty() { Outcome::Settled } else { Outcome::Progressing(progress) }
     }
 
     /// CamelCase and stable: for conditions, events and metrics.
@@ -127,17 +92,16 @@ impl Outcome {
             Outcome::Settled => "AsDesired",
             Outcome::Progressing(_) => "Progressing",
             Outcome::Paused => "Paused",
-            Outcome::Held(_) => "Blocked",
+            Outcome::Held { rule, .. } => rule.word(),
             Outcome::Deleting(_) => "Deleting",
-            Outcome::Finished => "Deleted",
             Outcome::Invalid(_) => "Invalid",
             Outcome::RetryAsked(_) => "PluginRetries",
-            Outcome::Needs(_) => "LookingUpRelated",
+            Outcome::NeedsUnending(_) => "NeedsUnending",
             Outcome::PluginBroken(_) => "PluginBroken",
             Outcome::PluginFailed { reason, .. } => reason,
+            Outcome::Flapping(_) => "DecisionFlapping",
             Outcome::PluginMissing => "PluginMissing",
             Outcome::Refused(refusal) => refusal.reason(),
-            Outcome::Stale(_) => "WaitingForCache",
             Outcome::Failed(failure) => &failure.reason,
         }
     }
@@ -145,24 +109,31 @@ impl Outcome {
     /// What there is to say, and what happens next or what to do. Bounded and escaped.
     pub fn message(&self) -> String {
         let text = match self {
-            Outcome::Settled => "everything is as desired".into(),
+            Outcome::Settled => "everything that the plugin wants exists as it wants it".into(),
             Outcome::Progressing(what) => what.clone(),
             Outcome::Paused => {
                 format!("nothing is done until annotation {} is removed", crate::names::ANNOTATION_PAUSED)
             }
-            Outcome::Held(what) => what.clone(),
+            Outcome::Held { message, .. } => message.clone(),
             Outcome::Deleting(what) => format!("is being torn down: {what}"),
-            Outcome::Finished => "everything that belonged to it is gone".into(),
             Outcome::Invalid(errors) => {
                 format!("{}; correct the resource", list(errors.iter().map(ToString::to_string)))
             }
             Outcome::RetryAsked(why) => format!("the plugin asks to be asked again: {why}"),
-            Outcome::Needs(count) => format!("{count} queries for related objects are answered first"),
+            Outcome::NeedsUnending(queries) => {
+                let names = list(queries.iter().cloned());
+                format!("the plugin asked for more each time it was shown what it asked for: {names}")
+            }
             Outcome::PluginBroken(why) => format!("the plugin cannot decide until it or the resource changes: {why}"),
-            Outcome::PluginFailed { message, .. } => format!("the plugin failed, and is tried again: {message}"),
-            Outcome::PluginMissing => "no loaded plugin serves this kind; load it, and the resource is taken up".into(),
+            Outcome::PluginFailed { message, .. } => message.clone(),
+            Outcome::Flapping(item) => format!(
+                "the plugin keeps changing item {item} though nothing that a user set changed; nothing more is written \
+                 until the resource or the plugin changes"
+            ),
+            Outcome::PluginMissing => {
+                "no plugin that serves this kind is loaded; install it, or see why it was not loaded".into()
+            }
             Outcome::Refused(refusal) => refusal.to_string(),
-            Outcome::Stale(why) => why.clone(),
             Outcome::Failed(failure) => failure.message.clone(),
         };
         bounded(&text, 4096)
@@ -175,38 +146,36 @@ impl Outcome {
             | Outcome::Progressing(_)
             | Outcome::Paused
             | Outcome::Deleting(_)
-            | Outcome::Finished
-            | Outcome::RetryAsked(_)
-            | Outcome::Needs(_)
-            | Outcome::Stale(_) => false,
-            Outcome::Held(_)
+            | Outcome::RetryAsked(_) => false,
+            Outcome::Held { .. }
             | Outcome::Invalid(_)
+            | Outcome::NeedsUnending(_)
             | Outcome::PluginBroken(_)
             | Outcome::PluginFailed { .. }
+            | Outcome::Flapping(_)
             | Outcome::PluginMissing
             | Outcome::Refused(_)
             | Outcome::Failed(_) => true,
         }
     }
 
-    /// Whether the newest spec was looked at to its end, so that `observedGeneration` may say so.
+    /// Whether there is an answer to the newest spec, be it a refusal, so that `observedGeneration` may say so.
     pub fn observed(&self) -> bool {
         match self {
             Outcome::Settled
             | Outcome::Progressing(_)
-            | Outcome::Held(_)
+            | Outcome::Paused
+            | Outcome::Held { .. }
             | Outcome::Deleting(_)
-            | Outcome::Finished
             | Outcome::Invalid(_)
             | Outcome::PluginBroken(_)
+            | Outcome::Flapping(_)
             | Outcome::Refused(_)
             | Outcome::Failed(_) => true,
-            Outcome::Paused
-            | Outcome::RetryAsked(_)
-            | Outcome::Needs(_)
+            Outcome::RetryAsked(_)
+            | Outcome::NeedsUnending(_)
             | Outcome::PluginFailed { .. }
-            | Outcome::PluginMissing
-            | Outcome::Stale(_) => false,
+            | Outcome::PluginMissing => false,
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The status of a resource. In: what the plugin says, what the pass ended with, the status as it is, and the time. Out:
 //! the status to write, or nothing where it would be the same.
 //!
-//! The host owns the conditions `Reconciled`, `Paused` and `Blocked`, and `Ready` where the plugin gives none. A pass
-//! without a decision changes only the host's part: what the plugin last said stays.
+//! The host owns the conditions `Reconciled`, `Paused`, `Blocked` and `TeardownByInventory`, and `Ready` where the plugin
+//! gives none. A pass without a decision changes only the host's part: what the plugin last said stays.
 
 use crate::decision::{Condition, Decision, Truth};
 use crate::digest::Digest;
@@ -16,6 +16,8 @@ pub const RECONCILED: &str = "Reconciled";
 pub const PAUSED: &str = "Paused";
 /// A guard holds something back; present only while that is so.
 pub const BLOCKED: &str = "Blocked";
+/// The host tears a resource down by its inventory because its plugin cannot be asked; present only while that is so.
+pub const TEARDOWN_BY_INVENTORY: &str = "TeardownByInventory";
 /// The summary that `kubectl wait` looks at.
 pub const READY: &str = "Ready";
 
@@ -40,25 +42,33 @@ impl StatusWrite {
     }
 }
 
+/// What a pass has to say in the status.
+#[derive(Clone, Copy, Debug)]
+pub struct Said<'a> {
+    /// By the plugin, where it was asked and answered.
+    pub decision: Option<&'a Decision>,
+    /// By the host.
+    pub outcome: &'a Outcome,
+    /// Why the teardown goes on, or soon will, without the plugin: reason and message.
+    pub teardown: Option<(&'a str, &'a str)>,
+    /// About this generation of the resource.
+    pub generation: i64,
+}
+
 /// A status to write.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Status {
     /// All of it, conditions and observedGeneration included.
     pub value: Value,
-    /// Digest of `value`.
+    /// Digest of `value` without the times of transitions. They follow from the rest, but for a server that drops
+    /// conditions: there each pass would begin a new one.
     pub digest: Digest,
 }
 
 /// The status after a pass; `None` where it is so already. `now` is RFC 3339 in UTC with seconds, as Kubernetes writes
 /// times. `previous` is the live status, `null` where there is none.
-pub fn merge(
-    previous: &Value,
-    decision: Option<&Decision>,
-    outcome: &Outcome,
-    generation: i64,
-    now: &str,
-    last: Option<&StatusWrite>,
-) -> Option<Status> {
+pub fn merge(previous: &Value, said: Said<'_>, now: &str, last: Option<&StatusWrite>) -> Option<Status> {
+    let Said { decision, outcome, teardown: _, generation } = said;
     let mut status = match decision {
         Some(decision) => without_nulls(&decision.status).as_object().cloned().unwrap_or_default(),
         None => previous.as_object().cloned().unwrap_or_default(),
@@ -70,23 +80,39 @@ pub fn merge(
         None => status.remove("observedGeneration"),
     };
     let before = Before::of(previous);
-    let conditions: Vec<Value> = conditions(decision, outcome, &before)
+    let mut conditions: Vec<Value> = conditions(&said, &before)
         .into_iter()
         .map(|wanted| match wanted {
             Wanted::New(condition) => rendered(&condition, &before, observed, now),
             Wanted::Kept(value) => value,
         })
         .collect();
+    // In the order in which they are stored, so that another order alone causes no write.
+    conditions.sort_by_key(|condition| text(condition, "type").map_or(usize::MAX, |type_| before.position(type_)));
     status.insert("conditions".into(), Value::Array(conditions));
     let value = Value::Object(status);
     if value == *previous {
         return None;
     }
-    let digest = Digest::of(&value);
+    let digest = Digest::of(&without_times(&value));
     if last.is_some_and(|last| last.sent == digest && last.answer == Digest::of(previous)) {
         return None;
     }
     Some(Status { value, digest })
+}
+
+/// Since when a condition of a status holds, as RFC 3339; none while it does not.
+pub fn holds_since<'a>(status: &'a Value, type_: &str) -> Option<&'a str> {
+    let condition = Before::of(status).get(type_).filter(|condition| text(condition, "status") == Some("True"))?;
+    text(condition, "lastTransitionTime")
+}
+
+fn without_times(status: &Value) -> Value {
+    let mut status = status.clone();
+    for condition in status.get_mut("conditions").and_then(Value::as_array_mut).into_iter().flatten() {
+        condition.as_object_mut().map(|condition| condition.remove("lastTransitionTime"));
+    }
+    status
 }
 
 enum Wanted {
@@ -106,11 +132,17 @@ impl<'a> Before<'a> {
     fn get(&self, type_: &str) -> Option<&'a Value> {
         self.0.iter().find(|condition| text(condition, "type") == Some(type_))
     }
+
+    /// After all others where it is not there.
+    fn position(&self, type_: &str) -> usize {
+        self.0.iter().position(|condition| text(condition, "type") == Some(type_)).unwrap_or(usize::MAX)
+    }
 }
 
-fn conditions(decision: Option<&Decision>, outcome: &Outcome, before: &Before<'_>) -> Vec<Wanted> {
+fn conditions(said: &Said<'_>, before: &Before<'_>) -> Vec<Wanted> {
+    let Said { decision, outcome, teardown, generation: _ } = *said;
     let mut wanted: Vec<Wanted> = Vec::new();
-    let mut types: Vec<String> = [RECONCILED, PAUSED, BLOCKED].map(str::to_owned).into();
+    let mut types: Vec<String> = [RECONCILED, PAUSED, BLOCKED, TEARDOWN_BY_INVENTORY].map(str::to_owned).into();
     match decision {
         Some(decision) => {
             for condition in &decision.conditions {
@@ -141,35 +173,34 @@ fn conditions(decision: Option<&Decision>, outcome: &Outcome, before: &Before<'_
         wanted.insert(0, Wanted::New(Condition { type_: READY.into(), ..reconciled.clone() }));
     }
     wanted.push(Wanted::New(reconciled));
-    let flag = |type_: &str| Condition {
-        type_: type_.into(),
-        status: Truth::Yes,
-        reason: outcome.reason().into(),
-        message: outcome.message(),
+    let flag = |type_: &str, reason: &str, message: &str| {
+        let (type_, reason, message) = (type_.into(), reason.into(), message.into());
+        Wanted::New(Condition { type_, status: Truth::Yes, reason, message })
     };
     match outcome {
-        Outcome::Paused => wanted.push(Wanted::New(flag(PAUSED))),
-        Outcome::Held(_) => wanted.push(Wanted::New(flag(BLOCKED))),
+        Outcome::Paused => wanted.push(flag(PAUSED, outcome.reason(), &outcome.message())),
+        Outcome::Held { .. } => wanted.push(flag(BLOCKED, outcome.reason(), &outcome.message())),
         _ => {}
     }
+    wanted.extend(teardown.map(|(reason, message)| flag(TEARDOWN_BY_INVENTORY, reason, message)));
     wanted
 }
 
 fn reconciled(outcome: &Outcome) -> Condition {
     let status = match outcome {
-        Outcome::Settled | Outcome::Finished => Truth::Yes,
+        Outcome::Settled => Truth::Yes,
         // Whether all is as desired is not known, because nothing was looked at to its end.
         Outcome::Paused
         | Outcome::RetryAsked(_)
-        | Outcome::Needs(_)
+        | Outcome::NeedsUnending(_)
         | Outcome::PluginFailed { .. }
-        | Outcome::PluginMissing
-        | Outcome::Stale(_) => Truth::Unknown,
+        | Outcome::PluginMissing => Truth::Unknown,
         Outcome::Progressing(_)
-        | Outcome::Held(_)
+        | Outcome::Held { .. }
         | Outcome::Deleting(_)
         | Outcome::Invalid(_)
         | Outcome::PluginBroken(_)
+        | Outcome::Flapping(_)
         | Outcome::Refused(_)
         | Outcome::Failed(_) => Truth::No,
     };

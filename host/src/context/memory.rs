@@ -8,6 +8,7 @@ use model::{
     description::RelatedQuery,
     facts::LastWrite,
     snapshot::{Instant, Json},
+    status::StatusWrite,
 };
 use std::{
     collections::{BTreeMap, HashMap},
@@ -43,6 +44,8 @@ pub struct Memory {
     pub flapping: Flapping,
     /// What users were told already.
     pub told: Told,
+    /// The status as it was last written, and as the server stored it.
+    pub status: Option<StatusWrite>,
 }
 
 /// A pass that found nothing to do.

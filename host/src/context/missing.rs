@@ -22,7 +22,7 @@ impl Default for Missing {
 
 fn breakdown() -> Breakdown {
     let message = "no plugin that serves this kind is loaded; install it, or see why it was not loaded".into();
-    Breakdown { reason: "PluginMissing", message, may_pass: false }
+    Breakdown { reason: Breakdown::MISSING, message, may_pass: false }
 }
 
 impl Decider for Missing {

@@ -49,6 +49,11 @@ pub struct Breakdown {
     pub may_pass: bool,
 }
 
+impl Breakdown {
+    /// The reason where there is nobody to call.
+    pub const MISSING: &'static str = "PluginMissing";
+}
+
 impl From<DecideError> for Breakdown {
     fn from(error: DecideError) -> Self {
         Breakdown { reason: error.reason(), message: error.to_string(), may_pass: error.may_pass_by_itself() }

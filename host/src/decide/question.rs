@@ -35,8 +35,8 @@ impl NoDecision {
     pub fn word(&self) -> &'static str {
         match self {
             NoDecision::Invalid(_) => "Invalid",
-            NoDecision::Later(_) => "RetryLater",
-            NoDecision::Needs(_) => "Needs",
+            NoDecision::Later(_) => "PluginRetries",
+            NoDecision::Needs(_) => "NeedsMore",
             NoDecision::Broken(_) => "PluginBroken",
             NoDecision::Breakdown(breakdown) => breakdown.reason,
             NoDecision::Flapping(_) => "DecisionFlapping",

@@ -3,12 +3,17 @@
 use crate::{
     act,
     context::{Context, Memory, Quiet},
-    decide::question::NoDecision,
+    decide::{decider::Breakdown, question::NoDecision},
     driver::Next,
     observe::Look,
-    report::{self, News, Report, Verdict, status},
+    report::{self, News, Report},
 };
-use model::{ObjectKey, Refusal, facts::ResourceFacts, names};
+use model::{
+    ObjectKey, Outcome, Refusal,
+    facts::ResourceFacts,
+    names,
+    status::{TEARDOWN_BY_INVENTORY, holds_since},
+};
 use std::time::Duration;
 
 /// How long a condition says that a teardown will go on without its plugin before it does.
@@ -33,7 +38,8 @@ impl Context {
         memory: &mut Memory,
     ) -> Option<Next> {
         if resource.paused() {
-            return Some(self.stop(look, memory, Verdict::paused(), Vec::new(), Next::Parked, true).await);
+            let report = Report::undecided(&look.resource, Some(Outcome::Paused), Vec::new());
+            return Some(self.stop(look, memory, report, Next::Parked, true).await);
         }
         if resource.deleting && !resource.has_finalizer() {
             return Some(Next::Parked);
@@ -44,7 +50,7 @@ impl Context {
                 if left.is_empty() { "nothing is left".into() } else { format!("left behind: {}", left.join(", ")) };
             let message = format!("let go without teardown by annotation {}: {text}", names::ANNOTATION_ABANDON);
             let news = vec![News::state(true, "Abandoned", message)];
-            let report = Report { resource: &look.resource, decision: None, verdict: None, news };
+            let report = Report::undecided(&look.resource, None, news);
             // Only the status can fail, and none is written.
             let _ = report::report(self, memory, report).await;
             return Some(self.let_go(resource, memory).await);
@@ -62,7 +68,7 @@ impl Context {
     ) -> Option<(String, String)> {
         let reason = unable(why).filter(|_| resource.deleting)?;
         let document = look.resource.value();
-        let since = status::holds_since(document.get("status")?, status::TEARDOWN_BY_INVENTORY)?;
+        let since = holds_since(document.get("status")?, TEARDOWN_BY_INVENTORY)?;
         let since = chrono::DateTime::parse_from_rfc3339(since).ok()?.timestamp_millis();
         let grace = u64::try_from(since).ok()?.saturating_add(GRACE.as_millis() as u64);
         (self.clock.now() >= grace).then(|| announcement(&reason))
@@ -76,75 +82,45 @@ impl Context {
         memory: &mut Memory,
         why: NoDecision,
     ) -> Next {
-        let (mut verdict, next, final_) = match &why {
-            NoDecision::Invalid(errors) => {
-                let shown: Vec<String> = errors.iter().take(10).map(ToString::to_string).collect();
-                (Verdict::no("Invalid", shown.join("; ")), Next::Parked, true)
+        let outcome = outcome_of(&why);
+        let (mut next, mut final_) = match &why {
+            NoDecision::Invalid(_) | NoDecision::Broken(_) => (Next::Parked, true),
+            NoDecision::Later(_) => (Next::Retry { after: None, reason: why.word() }, false),
+            NoDecision::Needs(_) | NoDecision::Flapping(_) => (stuck(why.word()), false),
+            NoDecision::Breakdown(breakdown) if breakdown.may_pass => {
+                (Next::Retry { after: None, reason: breakdown.reason }, false)
             }
-            NoDecision::Later(message) => {
-                (Verdict::no("RetryLater", message.clone()), Next::Retry { after: None, reason: "RetryLater" }, false)
-            }
-            NoDecision::Needs(queries) => {
-                let names: Vec<&str> = queries.iter().take(10).map(|query| query.name.as_str()).collect();
-                let text =
-                    format!("the plugin asked for more each time it was shown what it asked for: {}", names.join(", "));
-                (Verdict::no("NeedsUnending", text), stuck("NeedsUnending"), false)
-            }
-            NoDecision::Broken(message) => (Verdict::no("PluginBroken", message.clone()), Next::Parked, true),
-            NoDecision::Breakdown(breakdown) if breakdown.may_pass => (
-                Verdict::no(breakdown.reason, breakdown.message.clone()),
-                Next::Retry { after: None, reason: breakdown.reason },
-                false,
-            ),
-            NoDecision::Breakdown(breakdown) => {
-                (Verdict::no(breakdown.reason, breakdown.message.clone()), stuck(breakdown.reason), true)
-            }
-            NoDecision::Flapping(item) => {
-                let text = format!(
-                    "the plugin keeps changing item {item} though nothing that a user set changed; nothing more is \
-                     written until the resource or the plugin changes"
-                );
-                (Verdict::no("DecisionFlapping", text), stuck("DecisionFlapping"), false)
-            }
+            NoDecision::Breakdown(breakdown) => (stuck(breakdown.reason), true),
         };
-        let mut news = vec![News::state(true, &verdict.reason, verdict.message.clone())];
-        if matches!(why, NoDecision::Later(_)) {
-            news.clear();
+        let mut news = Vec::new();
+        if outcome.warning() {
+            news.push(News::state(true, outcome.reason(), outcome.message()));
         }
-        let (mut next, mut final_) = (next, final_);
+        let mut report = Report::undecided(&look.resource, Some(outcome), news);
         if let Some(reason) = unable(&why).filter(|_| resource.deleting) {
-            let announced = announcement(&reason);
-            news.push(News::state(true, status::TEARDOWN_BY_INVENTORY, announced.1.clone()));
-            verdict.without_plugin = Some(announced);
+            let (reason, message) = announcement(&reason);
+            report.news.push(News::state(true, TEARDOWN_BY_INVENTORY, message.clone()));
+            report.teardown = Some((reason, message));
             (next, final_) = (Next::Done { wake: Some(GRACE + Duration::from_secs(1)) }, false);
         }
-        self.stop(look, memory, verdict, news, next, final_).await
+        self.stop(look, memory, report, next, final_).await
     }
 
     /// Tells which rule a decision breaks. Nothing of it was done.
-    pub(super) async fn refused(&self, look: &Look, memory: &mut Memory, refusal: &Refusal) -> Next {
-        self.metrics.refusal(&look.resource.key.kind, refusal.reason());
-        let verdict = Verdict::no(refusal.reason(), refusal.to_string());
+    pub(super) async fn refused(&self, look: &Look, memory: &mut Memory, refusal: Refusal) -> Next {
+        let reason = refusal.reason();
+        self.metrics.refusal(&look.resource.key.kind, reason);
         let news = refusal
             .problems()
             .iter()
             .map(|problem| News::state(true, problem.rule.word(), problem.to_string()))
             .collect();
-        let next = Next::Retry { after: Some(REFUSED_PAUSE), reason: refusal.reason() };
-        self.stop(look, memory, verdict, news, next, false).await
+        let report = Report::undecided(&look.resource, Some(Outcome::Refused(refusal)), news);
+        self.stop(look, memory, report, Next::Retry { after: Some(REFUSED_PAUSE), reason }, false).await
     }
 
-    /// Tells a verdict without a decision, and ends the pass. After a `final_` one only a change is a reason to look.
-    async fn stop(
-        &self,
-        look: &Look,
-        memory: &mut Memory,
-        verdict: Verdict,
-        news: Vec<News>,
-        next: Next,
-        final_: bool,
-    ) -> Next {
-        let report = Report { resource: &look.resource, decision: None, verdict: Some(verdict), news };
+    /// Reports, and ends the pass. After a `final_` one only a change is a reason to look.
+    async fn stop(&self, look: &Look, memory: &mut Memory, report: Report<'_>, next: Next, final_: bool) -> Next {
         match report::report(self, memory, report).await {
             Ok(written) => {
                 memory.quiet = (final_ && !written).then_some(Quiet { identity: look.identity, until: None });
@@ -152,6 +128,20 @@ impl Context {
             }
             Err(failure) => Next::Retry { after: act::pause(failure.class()), reason: failure.reason() },
         }
+    }
+}
+
+fn outcome_of(why: &NoDecision) -> Outcome {
+    match why {
+        NoDecision::Invalid(errors) => Outcome::Invalid(errors.clone()),
+        NoDecision::Later(why) => Outcome::RetryAsked(why.clone()),
+        NoDecision::Needs(queries) => Outcome::NeedsUnending(queries.iter().map(|query| query.name.clone()).collect()),
+        NoDecision::Broken(why) => Outcome::PluginBroken(why.clone()),
+        NoDecision::Breakdown(breakdown) if breakdown.reason == Breakdown::MISSING => Outcome::PluginMissing,
+        NoDecision::Breakdown(Breakdown { reason, message, .. }) => {
+            Outcome::PluginFailed { reason: (*reason).into(), message: message.clone() }
+        }
+        NoDecision::Flapping(item) => Outcome::Flapping(item.clone()),
     }
 }
 

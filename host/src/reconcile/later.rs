@@ -8,10 +8,10 @@ use crate::{
     context::{Context, Memory},
     driver::Next,
     observe::{Look, Seen},
-    report::{self, News, Report, Verdict},
+    report::{self, News, Report},
 };
 use model::{
-    Plan,
+    Outcome, Plan,
     facts::ResourceFacts,
     plan::{Applied, StepResult},
     snapshot::Instant,
@@ -42,9 +42,9 @@ impl Context {
         let failure = &error.failure;
         // The resource changed since it was observed, or may have: that is for a new look, and not worth a word (D1).
         if failure.class() != Class::Observe {
-            let verdict = Some(Verdict::no(failure.reason(), error.to_string()));
+            let outcome = Outcome::Failed(act::step_failure(failure, error.to_string()));
             let news = vec![News::state(true, failure.reason(), error.to_string())];
-            let report = Report { resource: &look.resource, decision: None, verdict, news };
+            let report = Report::undecided(&look.resource, Some(outcome), news);
             if let Err(failure) = report::report(self, memory, report).await {
                 return retry(failure.class(), failure.reason());
             }
@@ -77,14 +77,13 @@ impl Memory {
 
 /// What to put into the status. Nothing while another pass will follow at once and say more: a status for each step of a
 /// resource would be as many writes as its children.
-pub(super) fn verdict(acted: &Acted, deleting: bool, without_plugin: Option<(String, String)>) -> Option<Verdict> {
-    let verdict = report::verdict_of(&acted.plan, deleting);
+pub(super) fn outcome(acted: &Acted, deleting: bool) -> Option<Outcome> {
     let on_the_way = acted.worst.is_none() && !acted.plan.steps().is_empty();
     let waits = !deleting && !acted.plan.waiting().is_empty();
     let worth_a_write = !on_the_way || waits || !acted.plan.blocked().is_empty();
     // A failure that a new look mends is no state of the resource.
     let passing = acted.worst.is_some_and(|(class, _)| class == Class::Observe);
-    (worth_a_write && !passing).then_some(Verdict { without_plugin, ..verdict })
+    (worth_a_write && !passing).then(|| Outcome::of_plan(&acted.plan, deleting))
 }
 
 /// Whether the same look would lead to nothing again: no step, no word, and no view that was missing.

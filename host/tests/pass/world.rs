@@ -163,6 +163,15 @@ impl World {
         stored
     }
 
+    /// Replaces the schema of the kind's `spec` or `status`.
+    pub async fn change_schema(&self, part: &str, schema: Value) {
+        let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.test.dev";
+        let mut definition = self.get(path).await.unwrap();
+        definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"][part] = schema;
+        let (status, stored) = request(&self.user, "PUT", path, Some(definition)).await;
+        assert_eq!(status, 200, "{stored}");
+    }
+
     pub async fn get(&self, path: &str) -> Option<Value> {
         let (status, stored) = request(&self.user, "GET", path, None).await;
         (status == 200).then_some(stored)
