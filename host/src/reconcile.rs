@@ -29,6 +29,7 @@ impl Reconciler for Context {
             return Next::WaitForCache;
         }
         let served = self.plugins.serving(&key.kind).unwrap_or_else(|| Arc::new(Served::missing()));
+        tracing::Span::current().record("plugin", served.decider.description().name.as_str());
         let mut memory = self.memories.take(key, &resource.uid);
         let next = self.pass(key, &served, &mut memory).await;
         self.memories.keep(key, memory);
@@ -49,6 +50,7 @@ impl Context {
                 Err(NotYet::Listing(_)) => return Next::WaitForCache,
             };
             if let Some(until) = memory.still_quiet(look.identity, now) {
+                self.metrics.memo_hit(&served.decider.description().name);
                 return self.rest(until);
             }
             self.trigger.reads(key, &look.queries());
@@ -75,16 +77,18 @@ impl Context {
         // check: as a whole, or not at all.
         let scopes = observe::scopes(&decision, self.watches.discovery()).await;
         let facts = look.facts(resource, served, memory, &self.cache, &scopes, &decision);
-        let proposed = plan::propose(&facts, &decision);
-        let description = served.decider.description();
-        let checked = match check::check(proposed, &facts, &served.grants, description, &self.limits) {
+        let checked = tracing::debug_span!("check").in_scope(|| {
+            let proposed = plan::propose(&facts, &decision);
+            check::check(proposed, &facts, &served.grants, served.decider.description(), &self.limits)
+        });
+        let checked = match checked {
             Ok(checked) => checked,
             Err(refusal) => return self.refused(&look, memory, refusal).await,
         };
 
         // act: what will exist is written down first.
         if checked.finished() {
-            return self.let_go(&facts.resource, memory).await;
+            return self.let_go(&facts.resource).await;
         }
         if let Err(error) = act::record(&self.actor, &checked, &facts.resource).await {
             return self.not_recorded(&look, memory, error).await;
@@ -103,8 +107,8 @@ impl Context {
             news: report::news_of(&acted.plan, &decision),
         };
         let told = report::report(self, memory, report).await;
-        memory.quiet =
-            later::is_quiet(&look, &acted, &told).then_some(Quiet { identity: look.identity, until: decision.wake });
+        let quiet = Quiet { identity: look.identity, until: decision.wake };
+        memory.rest(later::is_quiet(&look, &acted, &told).then_some(quiet), &look.resource);
         later::next(&acted, told, decision.wake, self.clock.now())
     }
 

@@ -2,7 +2,7 @@
 //! from what is observed, and a process that forgot everything ends in the same state. It saves work, and it counts what
 //! only shows over time.
 
-use crate::{act::Rejections, decide::flapping::Flapping, observe::Identity, report::Told};
+use crate::{act::Rejections, decide::flapping::Flapping, observe::Identity, report::Told, watch::Object};
 use model::{
     Decision, Inventory, ItemId, ObjectKey,
     description::RelatedQuery,
@@ -26,9 +26,9 @@ pub struct Memory {
     inventory: Option<(Box<str>, Arc<Inventory>)>,
     /// When each owned object became ready, or stopped to be, by uid.
     readiness: BTreeMap<Box<str>, (bool, Instant)>,
-    /// The last pass had nothing to do and nothing to say.
-    pub quiet: Option<Quiet>,
-    /// The decision for a view that still has something to be done about.
+    quiet: Option<Quiet>,
+    /// The decision for a view that still has something to be done about. A quiet resource has none: of a large fleet
+    /// nearly all are quiet, and none of them needs it before something changes.
     pub decided: Option<(Identity, Arc<Decision>)>,
     /// What the plugin asked for last by `needs`.
     pub needs: Vec<RelatedQuery>,
@@ -109,6 +109,21 @@ impl Memory {
                 self.readiness.insert(uid.into(), (ready, 0));
                 0
             }
+        }
+    }
+
+    /// Notes whether the pass found nothing to do and nothing to say. From then on only what a later pass cannot find
+    /// out again is kept, and no document but the one that the cache holds.
+    pub fn rest(&mut self, quiet: Option<Quiet>, resource: &Object) {
+        self.quiet = quiet;
+        if quiet.is_none() {
+            return;
+        }
+        self.decided = None;
+        if let Some((generation, _, document)) = &mut self.accepted
+            && *generation == resource.generation
+        {
+            *document = resource.json.clone();
         }
     }
 

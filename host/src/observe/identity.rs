@@ -43,6 +43,9 @@ impl Identity {
     }
 }
 
+/// The status counts, though it is mostly the host that writes it: a plugin is shown the status of the last pass, and may
+/// decide by it (what it once chose as primary, how far it came). So a write of ours costs one more question, whose
+/// answer is a decision over what everybody sees now, and not over what we believe that nobody looks at.
 fn object(object: &Object, hasher: &mut DefaultHasher) {
     object.uid.hash(hasher);
     object.resource_version.hash(hasher);

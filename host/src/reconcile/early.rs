@@ -53,7 +53,7 @@ impl Context {
             let report = Report::undecided(&look.resource, None, news);
             // Only the status can fail, and none is written.
             let _ = report::report(self, memory, report).await;
-            return Some(self.let_go(resource, memory).await);
+            return Some(self.let_go(resource).await);
         }
         None
     }
@@ -123,7 +123,8 @@ impl Context {
     async fn stop(&self, look: &Look, memory: &mut Memory, report: Report<'_>, next: Next, final_: bool) -> Next {
         match report::report(self, memory, report).await {
             Ok(written) => {
-                memory.quiet = (final_ && !written).then_some(Quiet { identity: look.identity, until: None });
+                let quiet = Quiet { identity: look.identity, until: None };
+                memory.rest((final_ && !written).then_some(quiet), &look.resource);
                 next
             }
             Err(failure) => Next::Retry { after: act::pause(failure.class()), reason: failure.reason() },

@@ -28,8 +28,7 @@ impl Context {
     }
 
     /// Lets go of a resource of which nothing is left.
-    pub(super) async fn let_go(&self, resource: &ResourceFacts, memory: &mut Memory) -> Next {
-        memory.quiet = None;
+    pub(super) async fn let_go(&self, resource: &ResourceFacts) -> Next {
         match act::let_go(&self.actor, resource).await {
             Ok(()) => Next::Done { wake: None },
             Err(RecordError { failure, .. }) => retry(failure.class(), failure.reason()),
@@ -38,7 +37,6 @@ impl Context {
 
     /// Nothing was done, because what would exist could not be written down.
     pub(super) async fn not_recorded(&self, look: &Look, memory: &mut Memory, error: RecordError) -> Next {
-        memory.quiet = None;
         let failure = &error.failure;
         // The resource changed since it was observed, or may have: that is for a new look, and not worth a word (D1).
         if failure.class() != Class::Observe {

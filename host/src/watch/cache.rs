@@ -5,7 +5,7 @@
 
 use super::object::Object;
 use model::{Kind, ObjectKey, related::Selector};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// What one ListWatch fills: a kind, in one namespace or in all.
@@ -102,13 +102,19 @@ impl Cache {
     ) -> Vec<Arc<Object>> {
         let kinds = self.read();
         let Some(part) = kinds.get(kind) else { return Vec::new() };
-        let spaces = part.objects.iter().filter(|(space, _)| namespace.is_none_or(|wanted| wanted == space.as_str()));
-        spaces
-            .flat_map(|(_, objects)| objects.values())
-            .filter(|object| names.is_empty() || names.contains(&object.key.name))
-            .filter(|object| selector.matches(&object.labels))
-            .cloned()
-            .collect()
+        let spaces: Vec<_> = match namespace {
+            Some(namespace) => part.objects.get(namespace).into_iter().collect(),
+            None => part.objects.values().collect(),
+        };
+        let names: BTreeSet<&str> = names.iter().map(String::as_str).collect();
+        let mut found = Vec::new();
+        for space in spaces {
+            // What is named is not searched for among a whole fleet.
+            let named = names.iter().filter_map(|name| space.get(*name));
+            let all = space.values().filter(|_| names.is_empty());
+            found.extend(named.chain(all).filter(|object| selector.matches(&object.labels)).cloned());
+        }
+        found
     }
 
     /// Keys of all objects of a kind.

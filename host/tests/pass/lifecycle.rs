@@ -37,6 +37,18 @@ async fn an_unchanged_resource_causes_no_write_and_no_plugin_call() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_quiet_resource_keeps_neither_its_decision_nor_an_old_document() {
+    let world = World::start(counted).await;
+    let uid = world.create_widget("a", json!({"count": 3})).await["metadata"]["uid"].as_str().unwrap().to_owned();
+    world.settle("a").await;
+    let cached = world.host.context.cache.get(&key("a")).unwrap();
+    let memory = world.host.context.memories.take(&key("a"), &uid);
+    assert!(memory.decided.is_none());
+    let (_, _, document) = memory.accepted.unwrap();
+    assert!(std::sync::Arc::ptr_eq(&document, &cached.json), "the cache's document is held twice");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restart_with_nothing_changed_writes_nothing() {
     let mut world = World::start(counted).await;
     world.create_widget("a", json!({"count": 6})).await;
