@@ -8,11 +8,12 @@ pub use events::{News, Told};
 pub use news::news_of;
 
 use crate::{
-    act::kubernetes::{Failure, Target},
+    act::kubernetes::{Failure, Target, Writer},
     clock::rfc3339,
     context::{Context, Memory},
     watch::Object,
 };
+use events::Telling;
 use model::{
     Decision, ObjectKey, Outcome,
     snapshot::Instant,
@@ -68,14 +69,41 @@ async fn tell(context: &Context, memory: &mut Memory, resource: &Object, news: V
         let events = events::served_as();
         let key =
             ObjectKey { kind: events.kind.clone(), namespace: Some(namespace), name: event.name(&resource.key.name) };
-        let body = event.body(&key, resource, now);
         let target = Target { key: &key, resource: &events };
-        let told = context.actor.writer.event(target, &body, event.counted()).await;
-        if let Err(failure) = told
-            && failure != Failure::AlreadyExists
-        {
-            tracing::debug!(resource = %resource.key, %failure, "an event was not stored");
+        match store(&context.actor.writer, target, &event, resource, now).await {
+            Ok(times) => memory.told.stored(&event, times),
+            Err(failure) => tracing::debug!(resource = %resource.key, %failure, "an event was not stored"),
         }
+    }
+}
+
+/// Stores an event, and returns how often it was told by now.
+async fn store(
+    writer: &Writer,
+    target: Target<'_>,
+    event: &Telling,
+    resource: &Object,
+    now: Instant,
+) -> Result<u64, Failure> {
+    let body = event.body(target.key, resource, now);
+    if event.counted() {
+        // The server forgets events after a while (an hour, mostly): the next one is the first again.
+        return match writer.change_event(target, &event.once_more(event.before(), now)).await {
+            Err(Failure::NotFound) => writer.create_event(target, &body).await.map(|()| 1),
+            other => other.map(|_| event.before() + 1),
+        };
+    }
+    match writer.create_event(target, &body).await {
+        Err(Failure::AlreadyExists) if event.counts() => {
+            // An earlier process told it. Its count comes with the answer to a change of the time, so that the host
+            // needs no permission to read events.
+            let stored = writer.change_event(target, &json!({ "lastTimestamp": rfc3339(now) })).await?;
+            let before = stored.get("count").and_then(Value::as_u64).unwrap_or(1);
+            writer.change_event(target, &event.once_more(before, now)).await.map(|_| before + 1)
+        }
+        // A state that an earlier process told already.
+        Err(Failure::AlreadyExists) => Ok(1),
+        other => other.map(|()| 1),
     }
 }
 

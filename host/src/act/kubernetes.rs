@@ -141,13 +141,15 @@ impl Writer {
         }
     }
 
-    /// Stores a new Event object, or counts one up that exists.
-    pub async fn event(&self, target: Target<'_>, body: &Value, exists: bool) -> Result<(), Failure> {
-        let manager = format!("?fieldManager={FIELD_MANAGER}");
-        if exists {
-            return self.patch(target, None, MERGE_PATCH, "", body).await.map(drop);
-        }
-        self.exchange.send(Verb::Create, target, &(target.collection() + &manager), JSON, encode(body)?).await.map(drop)
+    /// Stores a new Event object, and fails with [`Failure::AlreadyExists`] where it is there.
+    pub async fn create_event(&self, target: Target<'_>, body: &Value) -> Result<(), Failure> {
+        let path = format!("{}?fieldManager={FIELD_MANAGER}", target.collection());
+        self.exchange.send(Verb::Create, target, &path, JSON, encode(body)?).await.map(drop)
+    }
+
+    /// Changes an Event object that exists, and returns it.
+    pub async fn change_event(&self, target: Target<'_>, patch: &Value) -> Result<Value, Failure> {
+        self.patch(target, None, MERGE_PATCH, "", patch).await
     }
 
     async fn patch(

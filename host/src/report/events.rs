@@ -58,7 +58,7 @@ pub struct Told {
 #[derive(Clone, Debug)]
 struct Entry {
     digest: Digest,
-    count: u32,
+    count: u64,
 }
 
 /// An event that is to be stored.
@@ -66,7 +66,7 @@ struct Entry {
 pub struct Telling {
     news: News,
     digest: Digest,
-    count: u32,
+    count: u64,
 }
 
 impl Told {
@@ -91,6 +91,13 @@ impl Told {
             }
         }
         tellings
+    }
+
+    /// Notes how often an event was told by now, as the API server has it.
+    pub fn stored(&mut self, telling: &Telling, times: u64) {
+        if let Some(entry) = self.recent.iter_mut().find(|entry| entry.digest == telling.digest) {
+            entry.count = times;
+        }
     }
 
     fn allowed(&mut self, now: Instant) -> bool {
@@ -124,7 +131,8 @@ fn aggregate(news: Vec<News>) -> Vec<News> {
 }
 
 impl Telling {
-    /// The same event of the same resource has the same name, so that a host that was restarted does not tell it twice.
+    /// The same event of the same resource has the same name, so that a host that was restarted finds what it told
+    /// before: a state is not told again, and an occurrence is counted up.
     pub fn name(&self, resource: &str) -> String {
         // 253 bytes less the digest and a dot.
         let resource: String = resource.chars().take(220).collect();
@@ -136,12 +144,24 @@ impl Telling {
         self.count > 1
     }
 
-    /// The object to store, or the patch that counts it up.
+    /// It counts each time, whichever process stored it first.
+    pub fn counts(&self) -> bool {
+        self.news.again
+    }
+
+    /// The patch that counts it up, where `before` is how often it was told before this time.
+    pub fn once_more(&self, before: u64, now: Instant) -> Value {
+        json!({ "count": before + 1, "lastTimestamp": rfc3339(now) })
+    }
+
+    /// How often it was told before this time, as far as this process knows.
+    pub fn before(&self) -> u64 {
+        self.count.saturating_sub(1)
+    }
+
+    /// The object to store.
     pub fn body(&self, key: &ObjectKey, resource: &Object, now: Instant) -> Value {
         let time = rfc3339(now);
-        if self.counted() {
-            return json!({ "count": self.count, "lastTimestamp": time });
-        }
         let ObjectKey { kind, namespace, name } = &resource.key;
         json!({
             "apiVersion": "v1", "kind": "Event",

@@ -22,6 +22,24 @@ async fn f8_an_edit_of_our_field_is_taken_back_once_and_a_foreign_field_stays() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_happens_again_after_a_restart_is_counted_up_in_its_event() {
+    let mut world = World::start(counted).await;
+    world.create_widget("a", json!({"count": 1})).await;
+    world.settle("a").await;
+    for edit in 0..4 {
+        let edited = world.patch(&config_path("a-0"), json!({"data": {"value": "edited"}})).await;
+        seen(&world, "a-0", &edited).await;
+        world.settle("a").await;
+        if edit == 1 {
+            world.restart().await;
+        }
+    }
+    let list = world.get("/api/v1/namespaces/default/events").await.unwrap();
+    let counts: Vec<_> = list["items"].as_array().unwrap().iter().map(|event| &event["count"]).collect();
+    assert_eq!(counts, [&json!(4)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d3_a_field_that_another_manager_applies_is_reported_and_never_forced() {
     let world = World::start(counted).await;
     world.create_widget("a", json!({"count": 1})).await;
