@@ -7,7 +7,7 @@
 //! 2. [`compile`]: machine code, made in a child process with limits, kept in a cache;
 //! 3. [`engine`]: [`Engine::load`] puts both together and asks `describe` once, under the limits of every later call;
 //! 4. [`plugin`]: [`Plugin::decide`] queues the call ([`threads`]), runs it ([`call`]) and reads the answer ([`v1`]);
-//! 5. [`memo`]: what was decided before need not be decided again.
+//! 5. [`question`]: what was decided before is not asked again, and what is not settled is stopped ([`flapping`]).
 //!
 //! Nothing here acts on a decision: that needs a check first, which is not done here.
 
@@ -24,7 +24,7 @@ mod inspect;
 mod json;
 pub mod limits;
 pub mod logs;
-pub mod memo;
+pub mod meter;
 pub mod plugin;
 pub mod question;
 mod text;
@@ -38,5 +38,5 @@ pub use engine::{Engine, EngineOptions};
 pub use error::{DecideError, EngineError, LoadError};
 pub use limits::Limits;
 pub use logs::{LogLevel, LogSink};
-pub use memo::{Memo, MemoKey};
+pub use meter::Meter;
 pub use plugin::{Digest, Plugin};

@@ -157,7 +157,9 @@ impl<R: Reconciler> Driver<R> {
     async fn pass(&self, taken: &Taken) {
         let Taken { key, cause, failures } = taken;
         let id = pass_id(key, Instant::now());
-        let span = tracing::info_span!("pass", resource = %key, kind = %key.kind, pass = %id, cause = ?cause, failures);
+        // The pass knows which plugin it asks, and fills that in.
+        let plugin = tracing::field::Empty;
+        let span = tracing::info_span!("pass", resource = %key, kind = %key.kind, plugin, pass = %id, cause = ?cause, failures);
         let began = Instant::now();
         let (next, outcome) = self.guarded_pass(key).instrument(span.clone()).await;
         let took = began.elapsed();

@@ -71,7 +71,7 @@ impl Look {
 }
 
 /// Collects what is there. `watch` is told every kind that has to be watched; it may be called with one that is.
-#[tracing::instrument(level = "debug", skip_all)]
+#[tracing::instrument(name = "observe", level = "debug", skip_all)]
 pub fn look(
     key: &ObjectKey,
     cache: &Cache,

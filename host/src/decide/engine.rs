@@ -8,6 +8,7 @@ use super::{
     inspect::{self, Contract},
     limits::Limits,
     logs::{LogSink, Traced},
+    meter::{Meter, Unmetered},
     plugin::{Digest, Plugin},
     text,
     threads::Threads,
@@ -40,6 +41,8 @@ pub struct EngineOptions {
     pub stack: usize,
     /// Where log lines of plugins go.
     pub logs: Arc<dyn LogSink>,
+    /// Where the cost of calls goes.
+    pub meter: Arc<dyn Meter>,
 }
 
 impl EngineOptions {
@@ -53,6 +56,7 @@ impl EngineOptions {
             compiler,
             stack: 512 << 10,
             logs: Arc::new(Traced),
+            meter: Arc::new(Unmetered),
         }
     }
 }
@@ -69,6 +73,7 @@ pub(super) struct Shared {
     pub(super) threads: Threads,
     pub(super) ticker: Ticker,
     pub(super) logs: Arc<dyn LogSink>,
+    pub(super) meter: Arc<dyn Meter>,
     pub(super) stack: usize,
     linker: Linker<super::call::Guest>,
     cache: Option<Cache>,
@@ -80,7 +85,7 @@ impl Engine {
     /// Starts the threads and reserves the room for instances. Where the address space is too small for that, instances
     /// are made one by one, which costs some microseconds for each call and nothing else.
     pub fn new(options: EngineOptions) -> Result<Self, EngineError> {
-        let EngineOptions { threads, slots, cache_dir, compiler, stack, logs } = options;
+        let EngineOptions { threads, slots, cache_dir, compiler, stack, logs, meter } = options;
         let threads = threads.max(1);
         let slots = u32::try_from(slots.max(threads)).unwrap_or(u32::MAX).min(1_024);
         let sandbox = |error: wasmtime::Error| EngineError::Sandbox(format!("{error:#}"));
@@ -97,6 +102,7 @@ impl Engine {
             threads: Threads::start(threads, stack).map_err(EngineError::Threads)?,
             cache: cache_dir.map(|folder| Cache::open(&folder, &wasm)).transpose()?,
             logs,
+            meter,
             stack,
             compiler,
             owners: AtomicU64::new(0),

@@ -270,6 +270,24 @@ impl DecideError {
         }
     }
 
+    /// The limit that ended the call, by its name in a plugin's grants file; none where it was no limit.
+    pub fn limit(&self) -> Option<&'static str> {
+        match self {
+            DecideError::OutOfFuel { .. } => Some("fuel"),
+            DecideError::TimeLimit { .. } => Some("wall"),
+            DecideError::MemoryLimit { .. } => Some("memory"),
+            DecideError::TableLimit { .. } => Some("tableElements"),
+            DecideError::StackLimit { .. } => Some("stack"),
+            DecideError::OutputLimit { .. } => Some("output"),
+            DecideError::ItemLimit { .. } => Some("items"),
+            DecideError::LogLimit { .. } => Some("log"),
+            DecideError::Trap { .. }
+            | DecideError::InvalidOutput { .. }
+            | DecideError::Nondeterministic { .. }
+            | DecideError::Sandbox { .. } => None,
+        }
+    }
+
     /// Whether another try with the same snapshot may go otherwise. Everything but time and the host itself is
     /// determined by the plugin, its limits and the snapshot.
     pub fn may_pass_by_itself(&self) -> bool {

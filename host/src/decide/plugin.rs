@@ -146,9 +146,15 @@ impl Plugin {
         &self,
         ask: impl FnOnce(&Linked, &mut Store<Guest>, &Answer) -> Result<T, Failure> + Send + 'static,
     ) -> Result<(T, Cost), DecideError> {
-        let inner = self.inner.clone();
+        let (inner, description) = (self.inner.clone(), self.description.clone());
         let span = tracing::Span::current();
-        let answer = self.inner.engine.threads.submit(self.inner.owner, move || span.in_scope(|| inner.run(ask)));
+        let answer = self.inner.engine.threads.submit(self.inner.owner, move || {
+            span.in_scope(|| {
+                let (answer, cost) = inner.run(ask);
+                inner.engine.meter.called(&description.name, &cost, answer.as_ref().err());
+                Ok((answer?, cost))
+            })
+        });
         answer.await.unwrap_or_else(|_| {
             Err(DecideError::Sandbox { message: "the call was lost; this is a fault of the host".into() })
         })
@@ -156,24 +162,27 @@ impl Plugin {
 }
 
 impl Inner {
-    /// Makes an instance, asks it, and drops it, on the thread that this runs on.
+    /// Makes an instance, asks it, and drops it, on the thread that this runs on. A call without an answer costs, too.
     fn run<T>(
         &self,
         ask: impl FnOnce(&Linked, &mut Store<Guest>, &Answer) -> Result<T, Failure>,
-    ) -> Result<(T, Cost), DecideError> {
+    ) -> (Result<T, DecideError>, Cost) {
         let Inner { engine, name, linked, limits, .. } = self;
-        let mut store = Guest::store(&engine.wasm, name, &engine.logs, limits)?;
+        let mut store = match Guest::store(&engine.wasm, name, &engine.logs, limits) {
+            Ok(store) => store,
+            Err(error) => return (Err(error), Cost::default()),
+        };
         let answer = Answer::new(limits);
         let begun = tokio::time::Instant::now();
         let asked = {
             let _running = engine.ticker.run();
             ask(linked, &mut store, &answer)
         };
-        let wall = begun.elapsed();
-        match asked {
-            Ok(value) => Ok((value, Cost { wall, output_bytes: answer.bytes(), ..Guest::cost(&store) })),
-            Err(Failure::Call(error)) => Err(store.data().explain(&error, engine.stack)),
-            Err(Failure::Answer(error)) => Err(error),
-        }
+        let cost = Cost { wall: begun.elapsed(), output_bytes: answer.bytes(), ..Guest::cost(&store) };
+        let answer = asked.map_err(|failure| match failure {
+            Failure::Call(error) => store.data().explain(&error, engine.stack),
+            Failure::Answer(error) => error,
+        });
+        (answer, cost)
     }
 }

@@ -45,7 +45,7 @@ impl NoDecision {
 }
 
 /// Asks the plugin, unless it was asked about the same before and its answer still holds.
-#[tracing::instrument(level = "debug", skip_all)]
+#[tracing::instrument(name = "decide", level = "debug", skip_all)]
 pub async fn ask(
     look: &Look,
     served: &Served,

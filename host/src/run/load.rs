@@ -22,6 +22,7 @@ pub(super) async fn load(config: &RunConfig) -> Result<Vec<Loaded>, EngineError>
     let Some(folder) = &config.plugins else { return Ok(loaded) };
     let engine = Engine::new(EngineOptions {
         cache_dir: config.cache_dir.clone(),
+        meter: config.metrics.clone(),
         ..EngineOptions::new(config.compiler.clone())
     })?;
     let folder = folder.clone();

@@ -1,6 +1,7 @@
 //! What happened comes in as method calls, text for Prometheus goes out. Labels have few values: kinds, plugins and
 //! stable words, never names of objects (K4).
 
+use crate::decide::{Cost, DecideError, Meter};
 use model::Kind;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
@@ -168,25 +169,24 @@ impl Metrics {
         self.stale_skips.get_or_create(&ByKind { kind: kind.to_string() }).inc();
     }
 
-    /// A plugin was called, used this much fuel and took this long.
-    pub fn plugin_call(&self, plugin: &str, fuel: u64, took: Duration) {
-        let label = ByPlugin { plugin: plugin.into() };
-        self.plugin_calls.get_or_create(&label).inc();
-        self.plugin_fuel.get_or_create(&label).inc_by(fuel);
-        self.plugin_duration.get_or_create(&label).observe(took.as_secs_f64());
-    }
-
-    /// A limit ended a call of a plugin.
-    pub fn plugin_limit(&self, plugin: &str, limit: &str) {
-        self.plugin_limits.get_or_create(&Limits { plugin: plugin.into(), limit: limit.into() }).inc();
-    }
-
     /// Everything in the OpenMetrics text format.
     pub fn encode(&self) -> String {
         let mut encoded = String::new();
         // Writing to a string does not fail.
         let _ = text::encode(&mut encoded, &self.registry);
         encoded
+    }
+}
+
+impl Meter for Metrics {
+    fn called(&self, plugin: &str, cost: &Cost, error: Option<&DecideError>) {
+        let label = ByPlugin { plugin: plugin.into() };
+        self.plugin_calls.get_or_create(&label).inc();
+        self.plugin_fuel.get_or_create(&label).inc_by(cost.fuel);
+        self.plugin_duration.get_or_create(&label).observe(cost.wall.as_secs_f64());
+        if let Some(limit) = error.and_then(DecideError::limit) {
+            self.plugin_limits.get_or_create(&Limits { plugin: plugin.into(), limit: limit.into() }).inc();
+        }
     }
 }
 
@@ -209,13 +209,18 @@ mod tests {
         metrics.pass(&kind, "done", Duration::from_millis(3));
         metrics.pass(&kind, "done", Duration::from_millis(3));
         metrics.write("patch", &kind);
-        metrics.plugin_call("mysql", 70, Duration::from_micros(50));
+        let cost = Cost { fuel: 70, wall: Duration::from_micros(50), ..Cost::default() };
+        metrics.called("mysql", &cost, None);
+        metrics.called("mysql", &cost, Some(&DecideError::OutOfFuel { limit: 70 }));
         metrics.cache_objects(&kind, 4);
         let text = metrics.encode();
         for line in [
             r#"windlass_passes_total{kind="StatefulSet.apps",outcome="done"} 2"#,
             r#"windlass_writes_total{verb="patch",kind="StatefulSet.apps"} 1"#,
-            r#"windlass_plugin_fuel_total{plugin="mysql"} 70"#,
+            r#"windlass_plugin_calls_total{plugin="mysql"} 2"#,
+            r#"windlass_plugin_fuel_total{plugin="mysql"} 140"#,
+            r#"windlass_plugin_limit_hits_total{plugin="mysql",limit="fuel"} 1"#,
+            r#"windlass_plugin_duration_seconds_count{plugin="mysql"} 2"#,
             r#"windlass_cache_objects{kind="StatefulSet.apps"} 4"#,
             r#"windlass_pass_duration_seconds_count{kind="StatefulSet.apps"} 2"#,
         ] {
