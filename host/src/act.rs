@@ -6,10 +6,12 @@
 
 mod guard;
 pub mod kubernetes;
+mod past;
 mod record;
 mod secret;
 mod step;
 
+pub use past::Past;
 pub use record::{RecordError, let_go, record};
 
 use crate::{
@@ -23,11 +25,11 @@ use futures::{FutureExt, StreamExt, stream};
 use kubernetes::{Class, Failure, Reader, Writer};
 use model::{
     Checked, ObjectKey, Plan,
-    digest::Digest,
     facts::ResourceFacts,
-    plan::{Applied, Failure as StepFailure, Step, StepResult},
+    plan::{Applied, Failure as StepFailure, StepResult},
+    snapshot::Instant,
 };
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -52,17 +54,6 @@ pub struct Actor {
     pub stop: CancellationToken,
 }
 
-/// Bodies that the API server will never take, by item: not sent again until they or the live object differ (D9).
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Rejections(BTreeMap<String, Rejection>);
-
-#[derive(Clone, Debug, PartialEq)]
-struct Rejection {
-    desired: Digest,
-    live: Option<String>,
-    failure: Failure,
-}
-
 /// What an act came to.
 pub struct Acted {
     /// The plan with what became of each step.
@@ -81,7 +72,8 @@ impl Actor {
         &self,
         plan: Plan<Checked>,
         resource: &ResourceFacts,
-        rejections: &mut Rejections,
+        past: &mut Past,
+        now: Instant,
         still_wanted: impl Fn() -> bool,
     ) -> Acted {
         let mut results: Vec<Result<Done, Trouble>> = Vec::with_capacity(plan.steps().len());
@@ -97,7 +89,7 @@ impl Actor {
                 .iter()
                 .map(|step| {
                     let blocked = step.needs.iter().find(|needed| failed.contains(&needed.as_str())).cloned();
-                    let rejected = rejections.of(step);
+                    let advice = past.advises_against(step, now);
                     let confirmed = &confirmed;
                     let span = tracing::debug_span!("step", verb = step.action.verb(), item = %step.item);
                     async move {
@@ -107,7 +99,7 @@ impl Actor {
                         if let Some(needed) = blocked {
                             return Err(Trouble::Skipped(format!("needs {needed}, which failed")));
                         }
-                        if let Some(failure) = rejected {
+                        if let Some(failure) = advice {
                             return Err(Trouble::Failed(failure));
                         }
                         if step.action.destructive() {
@@ -121,7 +113,7 @@ impl Actor {
                 .collect();
             let outcomes: Vec<_> = stream::iter(runs).buffered(CONCURRENT_STEPS).collect().await;
             for (step, outcome) in wave.iter().zip(&outcomes) {
-                rejections.note(step, outcome);
+                past.note(step, outcome, now);
                 match outcome {
                     Ok(_) => {}
                     Err(_) => failed.push(&step.item),
@@ -158,34 +150,14 @@ struct Done {
     changed: bool,
     /// What to remember of the answer.
     remember: Option<model::facts::LastWrite>,
+    /// Whose edits were taken back, as far as the API server named them.
+    editors: Vec<String>,
 }
 
 /// Why a step did not go well.
 enum Trouble {
     Skipped(String),
     Failed(Failure),
-}
-
-impl Rejections {
-    fn of(&self, step: &Step) -> Option<Failure> {
-        let rejection = self.0.get(&step.item)?;
-        let same = Some(rejection.desired) == step.action.desired_digest()
-            && rejection.live.as_deref() == step.action.live().map(|live| live.uid.as_str());
-        same.then(|| rejection.failure.clone())
-    }
-
-    fn note(&mut self, step: &Step, outcome: &Result<Done, Trouble>) {
-        match (outcome, step.action.desired_digest()) {
-            (Err(Trouble::Failed(failure)), Some(desired)) if failure.class() == Class::Terminal => {
-                let live = step.action.live().map(|live| live.uid.clone());
-                self.0.insert(step.item.clone(), Rejection { desired, live, failure: failure.clone() });
-            }
-            (Ok(_), _) => {
-                self.0.remove(&step.item);
-            }
-            (Err(_), _) => {}
-        }
-    }
 }
 
 fn worst(results: &[Result<Done, Trouble>]) -> Option<(Class, &'static str)> {
@@ -204,8 +176,8 @@ fn worst(results: &[Result<Done, Trouble>]) -> Option<(Class, &'static str)> {
 
 fn into_result(result: Result<Done, Trouble>) -> StepResult {
     match result {
-        Ok(Done { changed: true, remember }) => StepResult::Done(remember),
-        Ok(Done { changed: false, remember }) => StepResult::Already(remember),
+        Ok(Done { changed: true, remember, editors: _ }) => StepResult::Done(remember),
+        Ok(Done { changed: false, remember, editors: _ }) => StepResult::Already(remember),
         Err(Trouble::Skipped(why)) => StepResult::Skipped(why),
         Err(Trouble::Failed(failure)) => StepResult::Failed(step_failure(&failure, failure.to_string())),
     }

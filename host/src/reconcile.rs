@@ -93,9 +93,7 @@ impl Context {
         if let Err(error) = act::record(&self.actor, &checked, &facts.resource).await {
             return self.not_recorded(&look, memory, error).await;
         }
-        let mut rejections = std::mem::take(&mut memory.rejections);
-        let acted = self.actor.act(checked, &facts.resource, &mut rejections, || self.still_wanted(&look)).await;
-        memory.rejections = rejections;
+        let acted = self.actor.act(checked, &facts.resource, &mut memory.past, now, || self.still_wanted(&look)).await;
         memory.learn(&acted.plan);
 
         // report: only what differs from what is told already.

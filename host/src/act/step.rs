@@ -25,8 +25,9 @@ impl Actor {
                 self.remember(resource, key, answer, *desired, None)
             }
             Action::Apply { key, object, live: Some(live), desired } => {
-                let answer = self.apply(step, target, live, object).await?;
-                self.remember(resource, key, answer, *desired, Some(live))
+                let (answer, editors) = self.apply(step, target, live, object).await?;
+                let done = self.remember(resource, key, answer, *desired, Some(live))?;
+                Ok(Done { editors, ..done })
             }
             Action::Adopt { key, object, live, desired } => {
                 // The uid alone would not tell that it became somebody else's since.
@@ -49,20 +50,20 @@ impl Actor {
             }
             Action::Recreate { key, live } | Action::Delete { key, live } => {
                 if guard::confirm(self, target, live).await?.is_none() {
-                    return Ok(Done { changed: false, remember: None });
+                    return Ok(Done::without_answer(false));
                 }
                 self.writer.delete(target, &live.uid, &live.resource_version).await?;
                 self.ledger.deleted(&resource.key, key, &live.uid);
-                Ok(Done { changed: true, remember: None })
+                Ok(Done::without_answer(true))
             }
             Action::Release { key, live, owner_uid } => {
                 let Some(stored) = guard::confirm(self, target, live).await? else {
-                    return Ok(Done { changed: false, remember: None });
+                    return Ok(Done::without_answer(false));
                 };
                 let patch = release(&stored, owner_uid);
                 let answer = self.writer.merge(target, &live.uid, &live.resource_version, &patch).await?;
                 self.wrote(&resource.key, key, answer)?;
-                Ok(Done { changed: true, remember: None })
+                Ok(Done::without_answer(true))
             }
             Action::Mysql(_) | Action::Azure(_) | Action::Vault(_) | Action::RemoveExternal { .. } => {
                 Err(Failure::Rejected("this host cannot act on the backend of this item".into()))
@@ -70,16 +71,26 @@ impl Actor {
         }
     }
 
-    /// An edit by a person in a field of ours is taken back, and that needs force: the edit made the field theirs. What
-    /// another program declares as its own is never taken (D3, F8).
-    async fn apply(&self, step: &Step, target: Target<'_>, live: &Live, object: &Value) -> Result<Value, Failure> {
+    /// An edit in a field of ours is taken back, and that needs force: the edit made the field theirs. Returns whose they
+    /// were. What another program declares as its own is never taken (D3, F8).
+    async fn apply(
+        &self,
+        step: &Step,
+        target: Target<'_>,
+        live: &Live,
+        object: &Value,
+    ) -> Result<(Value, Vec<String>), Failure> {
         match self.writer.apply(target, &live.uid, object).await {
             Err(Failure::FieldConflict(owners))
                 if matches!(step.reason, Reason::Drifted(_)) && owners.iter().all(|owner| owner.edited) =>
             {
-                self.writer.apply_forced(target, &live.uid, object).await
+                let answer = self.writer.apply_forced(target, &live.uid, object).await?;
+                let mut editors: Vec<String> = owners.into_iter().map(|owner| owner.manager).collect();
+                editors.sort_unstable();
+                editors.dedup();
+                Ok((answer, editors))
             }
-            other => other,
+            other => other.map(|answer| (answer, Vec::new())),
         }
     }
 
@@ -93,7 +104,14 @@ impl Actor {
     ) -> Result<Done, Failure> {
         let object = self.wrote(&resource.key, key, answer)?;
         let changed = before.is_none_or(|live| live.resource_version != object.resource_version);
-        Ok(Done { changed, remember: found::read(&object).map(|found| LastWrite::new(desired, &found)) })
+        let remember = found::read(&object).map(|found| LastWrite::new(desired, &found));
+        Ok(Done { changed, remember, editors: Vec::new() })
+    }
+}
+
+impl Done {
+    fn without_answer(changed: bool) -> Self {
+        Done { changed, remember: None, editors: Vec::new() }
     }
 }
 

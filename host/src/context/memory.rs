@@ -2,7 +2,7 @@
 //! from what is observed, and a process that forgot everything ends in the same state. It saves work, and it counts what
 //! only shows over time.
 
-use crate::{act::Rejections, decide::flapping::Flapping, observe::Identity, report::Told, watch::Object};
+use crate::{act::Past, decide::flapping::Flapping, observe::Identity, report::Told, watch::Object};
 use model::{
     Decision, Inventory, ItemId, ObjectKey,
     description::RelatedQuery,
@@ -38,8 +38,8 @@ pub struct Memory {
     pub last_writes: BTreeMap<ItemId, LastWrite>,
     /// Why the last change of an item failed.
     pub errors: BTreeMap<ItemId, String>,
-    /// Bodies that the API server will never take.
-    pub rejections: Rejections,
+    /// What acting taught.
+    pub past: Past,
     /// How often each item changed its mind.
     pub flapping: Flapping,
     /// What users were told already.

@@ -69,6 +69,7 @@ impl Memory {
         self.last_writes.extend(written);
         let exists = |item: &String| plan.inventory().entries.iter().any(|entry| entry.id == *item);
         self.last_writes.retain(|item, _| exists(item));
+        self.past.only(exists);
         self.errors.retain(|item, _| exists(item) || plan.steps().iter().any(|step| step.item == *item));
     }
 }

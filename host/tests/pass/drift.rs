@@ -39,6 +39,66 @@ async fn what_happens_again_after_a_restart_is_counted_up_in_its_event() {
     assert_eq!(counts, [&json!(4)]);
 }
 
+/// One StatefulSet of three replicas.
+fn scaled(snapshot: &model::Snapshot) -> Result<model::Decision, model::Fault> {
+    if snapshot.deleting {
+        return Ok(model::Decision::default());
+    }
+    let labels = json!({"app": "a"});
+    let body = json!({
+        "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "a"},
+        "spec": {
+            "replicas": 3, "serviceName": "a", "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "a", "image": "a"}]}},
+        },
+    });
+    Ok(model::Decision { items: vec![item("a", model::Body::Kubernetes(body))], ..model::Decision::default() })
+}
+
+/// As `kubectl scale` does it.
+async fn scale(world: &World, replicas: u32) {
+    world.patch(&format!("{SET}/scale"), json!({"spec": {"replicas": replicas}})).await;
+    let stored = world.get(SET).await.unwrap();
+    seen_as(world, model::Kind::new("apps", "v1", "StatefulSet"), "a", &stored).await;
+}
+
+const SET: &str = "/apis/apps/v1/namespaces/default/statefulsets/a";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f8_a_child_that_was_scaled_is_scaled_back_once() {
+    let world = World::start(scaled).await;
+    world.create_widget("a", json!({})).await;
+    world.settle("a").await;
+    scale(&world, 5).await;
+    world.reset();
+    world.settle("a").await;
+    assert_eq!(world.get(SET).await.unwrap()["spec"]["replicas"], 3);
+    assert_eq!(world.writes().iter().filter(|write| write.contains("statefulsets")).count(), 1, "{:?}", world.writes());
+    let events = world.events().await;
+    assert!(events.iter().any(|(_, reason, text)| reason == "DriftCorrected" && text.contains("spec.replicas")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f8_a_fight_over_a_field_ends_in_a_condition_that_names_the_other() {
+    let world = World::start(scaled).await;
+    world.create_widget("a", json!({})).await;
+    world.settle("a").await;
+    world.reset();
+    for replicas in 10..30 {
+        scale(&world, replicas).await;
+        world.settle("a").await;
+    }
+    let reverts = world.writes().iter().filter(|write| write.contains("statefulsets")).count();
+    assert_eq!(reverts, 5, "{:?}", world.writes());
+    assert_eq!(world.get(SET).await.unwrap()["spec"]["replicas"], 29, "the other has the last word for now");
+    let (status, reason, message) = world.reconciled("a").await;
+    assert_eq!((status.as_str(), reason.as_str()), ("False", "Conflict"));
+    assert!(message.contains("spec.replicas") && message.contains("kubectl-edit"), "{message}");
+    world.host.clock.set(1_700_000_000_000 + 11 * 60 * 1000);
+    world.settle("a").await;
+    assert_eq!(world.get(SET).await.unwrap()["spec"]["replicas"], 3, "and not for ever");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d3_a_field_that_another_manager_applies_is_reported_and_never_forced() {
     let world = World::start(counted).await;
@@ -104,11 +164,11 @@ async fn apply(world: &World, path: &str, body: serde_json::Value) -> serde_json
 }
 
 async fn seen(world: &World, name: &str, stored: &serde_json::Value) {
-    let key = model::ObjectKey {
-        kind: model::Kind::new("", "v1", "ConfigMap"),
-        namespace: Some("default".into()),
-        name: name.into(),
-    };
+    seen_as(world, model::Kind::new("", "v1", "ConfigMap"), name, stored).await;
+}
+
+async fn seen_as(world: &World, kind: model::Kind, name: &str, stored: &serde_json::Value) {
+    let key = model::ObjectKey { kind, namespace: Some("default".into()), name: name.into() };
     let version = stored["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
     world.until(|| world.host.context.cache.get(&key).is_some_and(|object| object.resource_version == version)).await;
 }

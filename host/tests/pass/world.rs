@@ -275,7 +275,8 @@ impl Host {
         let options = watches::Options { namespaces: Vec::new(), resync: Duration::from_secs(3600), key: key.clone() };
         let watched =
             Watches::new(client.clone(), cache.clone(), options, entropy.clone(), metrics.clone(), Arc::new(|_| {}));
-        let kinds = ["ConfigMap", "Secret"].map(|kind| Kind::new("", "v1", kind));
+        let kinds = [("", "ConfigMap"), ("", "Secret"), ("apps", "StatefulSet")];
+        let kinds = kinds.map(|(group, kind)| Kind::new(group, "v1", kind));
         let plugin = Arc::new(Closure {
             description: Description {
                 name: "closure".into(),

@@ -27,6 +27,19 @@ pub enum Failure {
     /// Server-side apply found fields that other managers own with other values (D3).
     #[error("{}", conflict_text(.0))]
     FieldConflict(Vec<FieldOwner>),
+    /// Somebody changes fields of ours back each time, and was let have the last word for now (F8). Not the server's
+    /// answer but the host's.
+    #[error(
+        "{} {} changed again each time it was set; it is left alone for some minutes: let {} stop, or the resource ask \
+         for the same",
+        .fields.join(", "), if .fields.len() == 1 { "is" } else { "are" }, editors_text(.editors)
+    )]
+    Contested {
+        /// Paths of the fields.
+        fields: Vec<String>,
+        /// Field managers that changed them.
+        editors: Vec<String>,
+    },
     /// The object is not there.
     #[error("the object does not exist")]
     NotFound,
@@ -63,7 +76,8 @@ pub struct FieldOwner {
     pub field: String,
     /// Name of the manager.
     pub manager: String,
-    /// It got the field by an edit (`kubectl edit`, `patch`, `scale`) rather than by declaring it (server-side apply).
+    /// It got the field by an edit (`kubectl edit`, `patch`, `scale`; an autoscaler) rather than by declaring it
+    /// (server-side apply).
     pub edited: bool,
 }
 
@@ -87,6 +101,7 @@ impl Failure {
             Failure::Changed(_) | Failure::AlreadyExists | Failure::NotFound | Failure::Unknown(_) => Class::Observe,
             Failure::Throttled(_) | Failure::Unauthorized => Class::Backoff,
             Failure::FieldConflict(_)
+            | Failure::Contested { .. }
             | Failure::NotServed
             | Failure::NamespaceTerminating
             | Failure::Quota(_)
@@ -101,6 +116,7 @@ impl Failure {
             Failure::Changed(_) => "Changed",
             Failure::AlreadyExists => "NameCollision",
             Failure::FieldConflict(_) => "FieldConflict",
+            Failure::Contested { .. } => "Conflict",
             Failure::NotFound => "NotFound",
             Failure::NotServed => "KindNotServed",
             Failure::NamespaceTerminating => "NamespaceTerminating",
@@ -124,6 +140,7 @@ impl Failure {
             Failure::Unknown(_) => Failure::Unknown(hidden()),
             Failure::AlreadyExists
             | Failure::FieldConflict(_)
+            | Failure::Contested { .. }
             | Failure::NotFound
             | Failure::NotServed
             | Failure::NamespaceTerminating
@@ -190,16 +207,20 @@ fn pause(seconds: Option<u64>) -> Duration {
     seconds.map_or(DEFAULT_PAUSE, Duration::from_secs).clamp(DEFAULT_PAUSE, LONGEST_PAUSE)
 }
 
-/// `conflict with "edit" using v1` is an edit, `conflict with "argo"` a manager that applies, and one `with subresource`
-/// a controller such as an autoscaler.
+/// `conflict with "edit" using v1` is an edit, `conflict with "kubectl" with subresource "scale" using apps/v1` one through
+/// a subresource, and `conflict with "argo"` a manager that applies: only of updates the version is told.
 fn owner_of(field: &str, message: &str) -> FieldOwner {
     let mut parts = message.splitn(3, '"');
     let (_, manager, tail) = (parts.next(), parts.next(), parts.next().unwrap_or_default());
     FieldOwner {
         field: clip(field),
         manager: manager.map_or_else(|| clip(message), clip),
-        edited: tail.starts_with(" using "),
+        edited: tail.contains(" using "),
     }
+}
+
+fn editors_text(editors: &[String]) -> String {
+    if editors.is_empty() { "whoever changes it".into() } else { editors.join(", ") }
 }
 
 fn conflict_text(owners: &[FieldOwner]) -> String {

@@ -42,6 +42,21 @@ fn an_apply_conflict_names_field_and_manager() {
 }
 
 #[test]
+fn who_edits_is_told_from_who_declares() {
+    let edited = |message: &str| owner_of(".spec.replicas", message);
+    for (message, manager, is_edit) in [
+        (r#"conflict with "kubectl-edit" using apps/v1"#, "kubectl-edit", true),
+        (r#"conflict with "kubectl" with subresource "scale" using apps/v1"#, "kubectl", true),
+        (r#"conflict with "kubectl" using apps/v1 at 2026-01-01T00:00:00Z"#, "kubectl", true),
+        (r#"conflict with "argo""#, "argo", false),
+        (r#"conflict with "argo" with subresource "scale""#, "argo", false),
+    ] {
+        let FieldOwner { manager: found, edited, .. } = edited(message);
+        assert_eq!((found.as_str(), edited), (manager, is_edit), "{message}");
+    }
+}
+
+#[test]
 fn an_existing_object_is_told_from_a_conflict() {
     let body = status(409, "AlreadyExists", "exists", json!({"name": "a"}));
     assert_eq!(classify(409, None, &body), Failure::AlreadyExists);
