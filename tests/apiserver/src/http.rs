@@ -2,6 +2,7 @@
 
 pub(crate) mod accept;
 pub(crate) mod decode;
+pub(crate) mod protobuf;
 pub(crate) mod reply;
 pub(crate) mod request;
 pub(crate) mod route;

@@ -4,20 +4,35 @@
 use crate::api_error::ApiError;
 use crate::field_error::quote;
 use crate::http::decode::{self, Document};
+use crate::http::protobuf;
 use crate::http::request::Call;
 use crate::registry::Served;
 use serde_json::{Value, json};
 
 const ACCEPTED: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
 
+/// What kinds take that have no protobuf form.
+const TEXT: &str = "application/json, application/yaml";
+
 /// Read the body by its media type.
 pub(crate) fn document(call: &Call) -> Result<Document, ApiError> {
+    read(call, |why| format!("couldn't get version/kind; json parse error: {why}"))
+}
+
+/// The same, with a say in what the message is when the text of the body cannot be parsed.
+pub(crate) fn read(call: &Call, unreadable: impl Fn(String) -> String) -> Result<Document, ApiError> {
     let read = match call.content_type().as_str() {
         "application/json" => decode::json(&call.body),
         "application/yaml" => decode::yaml(&call.body),
+        protobuf::MEDIA_TYPE => {
+            return protobuf::document(&call.body).map_err(|error| match error {
+                protobuf::Error::UnknownKind { .. } => ApiError::unsupported_media_type(TEXT),
+                error => ApiError::bad_request(error.to_string()),
+            });
+        }
         _ => return Err(ApiError::unsupported_media_type(ACCEPTED)),
     };
-    read.map_err(|e| ApiError::bad_request(format!("couldn't get version/kind; json parse error: {e}")))
+    read.map_err(|why| ApiError::bad_request(unreadable(why)))
 }
 
 /// An object of the kind of `served`, decoded and defaulted, with the warnings for the client.

@@ -7,7 +7,6 @@ use crate::api_error::ApiError;
 use crate::clock::rfc3339;
 use crate::field_error::FieldError;
 use crate::http::accept::Accepted;
-use crate::http::decode;
 use crate::http::reply::Reply;
 use crate::http::request::Call;
 use crate::registry::Served;
@@ -45,16 +44,7 @@ impl Options {
         let mut options = Self { dry_run: call.dry_run(), ..Self::default() };
         let invalid = |error: FieldError| ApiError::invalid("meta.k8s.io", "DeleteOptions", "", &[error]);
         if !call.body.is_empty() {
-            let read = match call.content_type().as_str() {
-                "application/yaml" => decode::yaml(&call.body),
-                "application/json" => decode::json(&call.body),
-                _ => {
-                    return Err(ApiError::unsupported_media_type(
-                        "application/json, application/yaml, application/vnd.kubernetes.protobuf",
-                    ));
-                }
-            };
-            let value = read.map_err(ApiError::bad_request)?.value;
+            let value = body::read(call, |why| why)?.value;
             match value.get("kind").and_then(Value::as_str) {
                 None | Some("DeleteOptions") => {}
                 Some(_) => return Err(ApiError::bad_request("decoded object cannot be converted to DeleteOptions")),
