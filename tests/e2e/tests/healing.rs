@@ -79,7 +79,7 @@ async fn a_paused_resource_gets_no_side_effects_until_it_is_resumed() -> Result<
                 condition(mysql, "Paused").is_some_and(|(status, _, _)| status == "True")
             })
             .await?;
-        kubectl.run(&["delete", "service", "prod-db-replicas", "--ignore-not-found"]).await?;
+        kubectl.run(&["delete", "service", "prod-db-replica"]).await?;
         kubectl.run(&["scale", "mysql", "prod-db", "--replicas=5"]).await?;
         // The host looked at the new generation, so that it had its chance to act.
         kubectl
