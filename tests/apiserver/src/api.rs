@@ -3,6 +3,7 @@
 use crate::auth::Tokens;
 use crate::clock::Clock;
 use crate::faults::Faults;
+use crate::identity::Uids;
 use crate::registry::Registry;
 use crate::storage::Store;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ pub(crate) struct Api {
     pub(crate) registry: Registry,
     pub(crate) faults: Faults,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) uids: Uids,
     pub(crate) tokens: Tokens,
     pub(crate) limits: Limits,
     pub(crate) stop: CancellationToken,

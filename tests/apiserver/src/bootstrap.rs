@@ -2,7 +2,7 @@
 //! tools rely on.
 
 use crate::api::Api;
-use crate::clock::{new_uid, rfc3339};
+use crate::clock::rfc3339;
 use crate::storage::TableKey;
 use anyhow::Context;
 use serde_json::{Value, json};
@@ -129,9 +129,10 @@ fn put(api: &Api, group: &str, plural: &str, namespace: &str, name: &str, mut ob
     if !namespace.is_empty() {
         metadata["namespace"] = json!(namespace);
     }
-    metadata["uid"] = json!(new_uid());
-    metadata["creationTimestamp"] = json!(rfc3339(api.clock.now()));
     let key = (namespace.to_owned(), name.to_owned());
+    let (place, removals) = api.store.place(&TableKey::new(group, plural), &key);
+    metadata["uid"] = json!(api.uids.next(&place, removals));
+    metadata["creationTimestamp"] = json!(rfc3339(api.clock.now()));
     api.store
         .create(&TableKey::new(group, plural), key, object, 0)
         .with_context(|| format!("cannot store the built-in {plural} {name}"))?;

@@ -17,6 +17,7 @@ mod discovery;
 pub mod faults;
 pub mod field_error;
 mod http;
+mod identity;
 mod machinery;
 pub mod node;
 pub mod openapi;
@@ -32,5 +33,6 @@ pub mod table;
 mod watch;
 
 pub use faults::Faults;
+pub use identity::Uids;
 pub use server::{Options, Server};
 pub use storage::Store;

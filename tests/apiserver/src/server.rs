@@ -7,6 +7,7 @@ use crate::builtin;
 use crate::clock::{Clock, SystemClock};
 use crate::faults::Faults;
 use crate::http::serve;
+use crate::identity::Uids;
 use crate::registry::Registry;
 use crate::storage::Store;
 use anyhow::Context;
@@ -34,6 +35,8 @@ pub struct Options {
     pub body_limit: usize,
     /// Where timestamps come from.
     pub clock: Arc<dyn Clock>,
+    /// Where uids come from.
+    pub uids: Uids,
 }
 
 impl Default for Options {
@@ -47,6 +50,7 @@ impl Default for Options {
             watch_timeout: Duration::from_secs(1800),
             body_limit: 3 * 1024 * 1024,
             clock: Arc::new(SystemClock),
+            uids: Uids::Random,
         }
     }
 }
@@ -74,6 +78,7 @@ impl Server {
             registry: Registry::new(resources),
             faults: options.faults,
             clock: options.clock,
+            uids: options.uids,
             tokens: Tokens::default(),
             limits: Limits {
                 body: options.body_limit,

@@ -80,6 +80,8 @@ struct Inner {
     history: usize,
     tables: HashMap<TableKey, Table>,
     counts: BTreeMap<String, Counts>,
+    /// How often an object of that name was removed, since the start.
+    removals: HashMap<String, u64>,
     writes: u64,
 }
 
@@ -92,8 +94,14 @@ pub struct Store {
 impl Store {
     /// An empty store that keeps the last `history` events of each resource.
     pub fn new(history: usize) -> Self {
-        let inner =
-            Inner { version: 1, history: history.max(1), tables: HashMap::new(), counts: BTreeMap::new(), writes: 0 };
+        let inner = Inner {
+            version: 1,
+            history: history.max(1),
+            tables: HashMap::new(),
+            counts: BTreeMap::new(),
+            removals: HashMap::new(),
+            writes: 0,
+        };
         Self { inner: Arc::new(Mutex::new(inner)) }
     }
 
@@ -104,6 +112,13 @@ impl Store {
     /// The version of the last write.
     pub fn version(&self) -> u64 {
         self.lock().version
+    }
+
+    /// The place of an object as oracles name it, and how often an object there was removed.
+    pub(crate) fn place(&self, table: &TableKey, key: &ObjectKey) -> (String, u64) {
+        let name = oracle::name(table, key);
+        let removals = self.lock().removals.get(&name).copied().unwrap_or(0);
+        (name, removals)
     }
 
     /// One object.
@@ -288,7 +303,11 @@ impl Inner {
             }
         }
         table.changed.send_replace(version);
-        self.counts.entry(oracle::name(at, &key)).or_default().count(kind);
+        let name = oracle::name(at, &key);
+        if kind == EventKind::Deleted {
+            *self.removals.entry(name.clone()).or_default() += 1;
+        }
+        self.counts.entry(name).or_default().count(kind);
         object
     }
 }

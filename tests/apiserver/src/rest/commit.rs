@@ -66,7 +66,9 @@ impl Write<'_> {
         for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"] {
             meta::set(&mut object, field, None);
         }
-        meta::set(&mut object, "uid", Some(json!(crate::clock::new_uid())));
+        let own = meta::text(&object, "name").to_owned();
+        let (place, removals) = self.api.store.place(&served.table, &(self.key.0.clone(), own));
+        meta::set(&mut object, "uid", Some(json!(self.api.uids.next(&place, removals))));
         meta::set(&mut object, "creationTimestamp", Some(json!(rfc3339(self.api.clock.now()))));
         meta::set(&mut object, "generation", served.strategy.has_generation().then(|| json!(1)));
         if served.namespaced {
