@@ -4,13 +4,17 @@
 //! The copy is never older than our own last write (B3): the answer to a write goes in at once, an older watch event
 //! for the same object is ignored, and an object whose deletion we were told of does not come back.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 
 use super::key::Key;
+
+/// Deletions that are remembered, so that the answer to a write of ours that arrives after the watch said "gone" does not
+/// bring an object back for ever. More than this many deletions never overtake one answer.
+const BURIED: usize = 4096;
 
 /// The indexed objects of one kind.
 pub(crate) struct Store<K> {
@@ -28,6 +32,8 @@ struct Inner<K> {
     unconfirmed: HashSet<String>,
     /// Uids that we know to be gone; a late watch event must not bring them back.
     gone: HashSet<String>,
+    /// Uids that the watch lately showed to be gone, oldest first.
+    buried: VecDeque<String>,
 }
 
 /// What a change did to the store: the object before and after.
@@ -56,6 +62,7 @@ impl<K> Default for Inner<K> {
             by_namespace: HashMap::new(),
             unconfirmed: HashSet::new(),
             gone: HashSet::new(),
+            buried: VecDeque::new(),
         }
     }
 }
@@ -151,7 +158,7 @@ impl<K: Resource> Store<K> {
         match inner.objects.get(&key) {
             Some(held) if version(held.meta()) >= version(object.meta()) => {}
             Some(_) => drop(inner.put(object)),
-            None if inner.gone.contains(&uid) => {}
+            None if inner.gone.contains(&uid) || inner.buried.contains(&uid) => {}
             None => {
                 inner.unconfirmed.insert(uid);
                 inner.put(object);
@@ -193,6 +200,10 @@ impl<K: Resource> Store<K> {
         let uid = object.meta().uid.clone().unwrap_or_default();
         inner.gone.remove(&uid);
         inner.unconfirmed.remove(&uid);
+        inner.buried.push_back(uid.clone());
+        if inner.buried.len() > BURIED {
+            inner.buried.pop_front();
+        }
         let key = Key::of(&*object);
         if inner.objects.get(&key).is_some_and(|held| held.meta().uid.as_ref() == Some(&uid)) {
             inner.take(&key);
@@ -204,7 +215,11 @@ impl<K: Resource> Store<K> {
     pub(crate) fn replaced(&self, list: Vec<Arc<K>>) -> Vec<Change<K>> {
         let mut inner = self.write();
         let newest = list.iter().map(|o| version(o.meta())).filter(|v| *v != u64::MAX).max().unwrap_or(0);
-        let mut fresh = Inner { gone: std::mem::take(&mut inner.gone), ..Inner::default() };
+        let mut fresh = Inner {
+            gone: std::mem::take(&mut inner.gone),
+            buried: std::mem::take(&mut inner.buried),
+            ..Inner::default()
+        };
         let listed: HashSet<&str> = list.iter().filter_map(|o| o.meta().uid.as_deref()).collect();
         // A uid that the list lacks can only come back in an event from before the list, which the watch never sends.
         fresh.gone.retain(|uid| listed.contains(uid.as_str()));

@@ -69,3 +69,14 @@ fn a_late_deletion_does_not_take_the_successor_of_the_same_name() {
     store.deleted(object("a", "u1", 8, None));
     assert!(store.get(&Key::new("n", "a")).is_some());
 }
+
+#[test]
+fn the_late_answer_to_a_write_does_not_bring_back_what_the_watch_showed_to_be_gone() {
+    let store = Store::new();
+    store.applied(object("a", "u1", 5, None));
+    store.deleted(object("a", "u1", 7, None));
+    store.wrote(object("a", "u1", 6, None));
+    assert!(store.get(&Key::new("n", "a")).is_none());
+    store.wrote(object("a", "u2", 8, None));
+    assert!(store.get(&Key::new("n", "a")).is_some(), "another object of that name may be made");
+}
