@@ -20,7 +20,6 @@ use crate::{
 use model::{
     Body, Decision, Inventory, Kind, ObjectKey,
     description::RelatedQuery,
-    inventory::Target,
     names,
     scope::{Scope, Scopes},
     snapshot::manifest_kind,
@@ -82,7 +81,7 @@ pub fn look(
     let resource = cache.get(key).ok_or(NotYet::Gone)?;
     let inventory = memory.inventory(resource.annotations.get(names::ANNOTATION_INVENTORY).map(String::as_str));
     let writes = served.decider.description().writes.iter();
-    for kind in writes.chain(inventory.entries.iter().filter_map(|entry| kind_of(&entry.target))) {
+    for kind in writes.chain(inventory.keys().map(|key| &key.kind)) {
         settled(cache, kind, watch)?;
     }
     let queries: Vec<&RelatedQuery> = served.decider.description().reads.iter().chain(&memory.needs).collect();
@@ -92,9 +91,7 @@ pub fn look(
     }
     let owned = cache.owned_by(&resource.uid);
     let named = inventory
-        .entries
-        .iter()
-        .filter_map(|entry| key_of(&entry.target))
+        .keys()
         .filter(|named| !owned.iter().any(|object| object.key == **named))
         .map(|named| (named.clone(), sighting::of(cache, named)))
         .collect();
@@ -113,17 +110,6 @@ fn settled(cache: &Cache, kind: &Kind, watch: &dyn Fn(&Kind)) -> Result<(), NotY
         Sync::Listing => Err(NotYet::Listing(kind.clone())),
         Sync::Synced | Sync::Missing | Sync::Forbidden(_) => Ok(()),
     }
-}
-
-fn key_of(target: &Target) -> Option<&ObjectKey> {
-    match target {
-        Target::Object(key) | Target::Secret(key) => Some(key),
-        Target::External { .. } => None,
-    }
-}
-
-fn kind_of(target: &Target) -> Option<&Kind> {
-    key_of(target).map(|key| &key.kind)
 }
 
 /// Where the kinds of a decision live, as the cluster tells. Asked once for each group; later from memory.

@@ -3,6 +3,7 @@
 //! A pass starts from what is observed and never from what an earlier one believed. It may be stopped anywhere: the next
 //! one, in this process or another, ends in the same state.
 
+mod around;
 mod early;
 mod later;
 
@@ -28,7 +29,12 @@ impl Reconciler for Context {
         if self.ledger.fresh(key, &self.cache) != Freshness::Fresh {
             return Next::WaitForCache;
         }
-        let served = self.plugins.serving(&key.kind).unwrap_or_else(|| Arc::new(Served::missing()));
+        let served = match self.plugins.serving(&key.kind) {
+            Some(served) => served,
+            // Its teardown goes on without a plugin; nothing else does.
+            None if resource.is_deleting() => Arc::new(Served::missing()),
+            None => return Next::Parked,
+        };
         tracing::Span::current().record("plugin", served.decider.description().name.as_str());
         let mut memory = self.memories.take(key, &resource.uid);
         let next = self.pass(key, &served, &mut memory).await;
@@ -53,7 +59,7 @@ impl Context {
                 self.metrics.memo_hit(&served.decider.description().name);
                 return self.rest(until);
             }
-            self.trigger.reads(key, &look.queries());
+            self.depend(&look, served, memory);
             let Some(resource) = observe::found::resource(&look.resource) else { return Next::Parked };
             if let Some(next) = self.without_asking(&look, &resource, memory).await {
                 return next;
@@ -77,6 +83,9 @@ impl Context {
         // check: as a whole, or not at all.
         let scopes = observe::scopes(&decision, self.watches.discovery()).await;
         let facts = look.facts(resource, served, memory, &self.cache, &scopes, &decision);
+        if self.note_strangers(&look, served, &facts, memory) {
+            return later::again();
+        }
         let checked = tracing::debug_span!("check").in_scope(|| {
             let proposed = plan::propose(&facts, &decision);
             check::check(proposed, &facts, &served.grants, served.decider.description(), &self.limits)

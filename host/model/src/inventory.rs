@@ -47,6 +47,14 @@ pub enum Target {
 }
 
 impl Target {
+    /// The object of Kubernetes that it is; none for other backends.
+    pub fn object(&self) -> Option<&ObjectKey> {
+        match self {
+            Target::Object(key) | Target::Secret(key) => Some(key),
+            Target::External { .. } => None,
+        }
+    }
+
     /// Whether both name one place, in whatever version of an API, and whether or not the host made the values of a Secret.
     pub fn same_place(&self, other: &Target) -> bool {
         match (self, other) {
@@ -123,10 +131,7 @@ impl Inventory {
 
     /// Every place of Kubernetes that it names: what has to be looked at before a plan is made.
     pub fn keys(&self) -> impl Iterator<Item = &ObjectKey> {
-        self.entries.iter().filter_map(|entry| match &entry.target {
-            Target::Object(key) | Target::Secret(key) => Some(key),
-            Target::External { .. } => None,
-        })
+        self.entries.iter().filter_map(|entry| entry.target.object())
     }
 
     /// The annotation's text. Equal inventories have equal texts.

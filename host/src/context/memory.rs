@@ -32,6 +32,8 @@ pub struct Memory {
     pub decided: Option<(Identity, Arc<Decision>)>,
     /// What the plugin asked for last by `needs`.
     pub needs: Vec<RelatedQuery>,
+    /// Objects in the way of its items, and objects of its inventory that do not carry its marks.
+    pub strangers: Vec<ObjectKey>,
     /// The resource as it was last accepted, and by which plugin: generation, [`crate::context::Served::identity`].
     pub accepted: Option<(i64, u64, Json)>,
     /// What was applied last, by item.

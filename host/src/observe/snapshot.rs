@@ -1,17 +1,16 @@
 //! The two forms of a look: a [`Snapshot`] for the plugin, and [`Facts`] for the plan. Both are of the same moment and of
 //! the same objects.
 
-use super::{Look, Seen, found, key_of, sighting};
+use super::{Look, Seen, found, sighting};
 use crate::{
     context::{Memory, Served},
     watch::{Cache, Object},
 };
 use model::{
-    Body, Decision, Facts, ObjectKey, Observation, ObservedItem, Snapshot,
-    facts::{Found, ResourceFacts, Sighting, key_of as manifest_key},
-    kind::Kind,
-    names,
-    scope::{Scope, Scopes},
+    Decision, Facts, ObjectKey, Observation, ObservedItem, Snapshot,
+    facts::{Found, ResourceFacts, Sighting},
+    names, plan,
+    scope::Scopes,
     snapshot::{Instant, RelatedAnswer, SecretFacts},
 };
 use std::collections::BTreeMap;
@@ -79,8 +78,7 @@ impl Look {
         for (key, seen) in &self.named {
             note(&mut facts, key, seen.clone());
         }
-        for item in &decision.items {
-            let Some(key) = target(&item.body, &self.resource.key, &facts) else { continue };
+        for key in plan::targets(decision, &facts) {
             if facts.objects.get(&key).is_none() {
                 note(&mut facts, &key, sighting::of(cache, &key));
             }
@@ -90,7 +88,7 @@ impl Look {
 
     /// The id under which the inventory has an object.
     fn item_of(&self, key: &ObjectKey) -> Option<String> {
-        let entry = self.inventory.entries.iter().find(|entry| key_of(&entry.target) == Some(key))?;
+        let entry = self.inventory.entries.iter().find(|entry| entry.target.object() == Some(key))?;
         Some(entry.id.clone())
     }
 }
@@ -105,27 +103,6 @@ fn note(facts: &mut Facts, key: &ObjectKey, seen: Seen) {
         Seen::Unknown(why) => Sighting::Unknown(why),
     };
     facts.objects.insert(key.clone(), sighting);
-}
-
-/// The object that a desired item is, with the namespace that it gets when it names none.
-fn target(body: &Body, resource: &ObjectKey, facts: &Facts) -> Option<ObjectKey> {
-    match body {
-        Body::Kubernetes(manifest) => {
-            let mut key = manifest_key(manifest)?;
-            if facts.scope(&key.kind) == Some(Scope::Cluster) {
-                key.namespace = None;
-            } else if key.namespace.is_none() {
-                key.namespace.clone_from(&resource.namespace);
-            }
-            Some(key)
-        }
-        Body::Secret(secret) => Some(ObjectKey {
-            kind: Kind::new("", "v1", "Secret"),
-            namespace: resource.namespace.clone(),
-            name: secret.name.clone(),
-        }),
-        Body::Mysql(_) | Body::Azure(_) | Body::Vault(_) => None,
-    }
 }
 
 fn observed(id: String, object: &Object, memory: &mut Memory, now: Instant) -> ObservedItem {

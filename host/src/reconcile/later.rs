@@ -18,7 +18,7 @@ use model::{
 };
 use std::time::Duration;
 
-/// How soon a pass follows one whose writes changed nothing: no event will come of them.
+/// How soon a pass follows one that no event will follow: its writes changed nothing, or the event was before it.
 const AGAIN: Duration = Duration::from_millis(50);
 
 impl Context {
@@ -100,9 +100,14 @@ pub(super) fn next(acted: &Acted, told: Result<bool, Failure>, wake: Option<Inst
         return retry(failure.class(), failure.reason());
     }
     if !acted.plan.steps().is_empty() && acted.writes == 0 {
-        return Next::Done { wake: Some(AGAIN) };
+        return again();
     }
     Next::Done { wake: wake.map(|wake| Duration::from_millis(wake.saturating_sub(now))) }
+}
+
+/// A new look at once.
+pub(super) fn again() -> Next {
+    Next::Done { wake: Some(AGAIN) }
 }
 
 fn retry(class: Class, reason: &'static str) -> Next {

@@ -45,6 +45,29 @@ async fn d2_a_foreign_object_that_the_cache_has_not_seen_is_not_touched() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d2_a_resource_goes_on_as_soon_as_what_is_in_its_way_is_gone() {
+    let world = World::start(counted).await;
+    let foreign = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a-0"}, "data": {"k": "v"}});
+    request(&world.user, "POST", "/api/v1/namespaces/default/configmaps", Some(foreign)).await;
+    world.create_widget("a", json!({"count": 1})).await;
+    world.settle("a").await;
+    assert_eq!(world.reconciled("a").await.1, "NameCollision");
+    let in_the_way = model::ObjectKey {
+        kind: model::Kind::new("", "v1", "ConfigMap"),
+        namespace: Some("default".into()),
+        name: "a-0".into(),
+    };
+    let context = &world.host.context;
+    let change = windlass::watch::Change { old: context.cache.get(&in_the_way), new: None, first: false };
+    let concerned = context.trigger.keys(&change);
+    assert_eq!(concerned, [(key("a"), windlass::watch::Cause::Change)]);
+    world.delete(&config_path("a-0")).await;
+    world.until(|| context.cache.get(&in_the_way).is_none()).await;
+    world.settle("a").await;
+    assert_eq!(world.reconciled("a").await.0, "True");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn g4_a_kind_that_is_not_granted_is_refused_as_a_whole() {
     let world = World::start(|snapshot| {
         let mut decision = counted(snapshot)?;

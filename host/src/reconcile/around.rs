@@ -1,0 +1,43 @@
+//! What a resource depends on besides what it owns and what its plugin reads: objects in the way of its items, and objects
+//! of its inventory that do not carry its marks. The trigger is told, so that the resource is looked at as soon as one of
+//! them changes, and not when its time comes.
+
+use crate::{
+    context::{Context, Memory, Served},
+    observe::Look,
+};
+use model::{Facts, ObjectKey, description::RelatedQuery};
+
+impl Context {
+    /// Tells the trigger what a look was about.
+    pub(super) fn depend(&self, look: &Look, served: &Served, memory: &Memory) {
+        let mut reads = look.queries();
+        let written = &served.decider.description().writes;
+        // What the plugin writes is watched anyway. What it wrote once, or a plugin that is gone, is watched for this.
+        let listed = look.inventory.keys().filter(|key| !written.contains(&key.kind));
+        reads.extend(listed.chain(&memory.strangers).map(exactly));
+        self.trigger.reads(&look.resource.key, &reads);
+    }
+
+    /// Takes in what is in the way. True when one of them changed since it was seen: that change was told to nobody.
+    pub(super) fn note_strangers(&self, look: &Look, served: &Served, facts: &Facts, memory: &mut Memory) -> bool {
+        let ours = |key: &ObjectKey| look.owned.iter().any(|owned| owned.key == *key);
+        let strangers: Vec<_> =
+            facts.objects.all_found().map(|found| &found.key).filter(|key| !ours(key)).cloned().collect();
+        if strangers == memory.strangers {
+            return false;
+        }
+        memory.strangers = strangers;
+        self.depend(look, served, memory);
+        memory.strangers.iter().any(|key| {
+            let seen = facts.objects.found(key).map(|found| found.resource_version.clone());
+            seen != self.cache.get(key).map(|now| now.resource_version.clone())
+        })
+    }
+}
+
+/// The query that one object answers.
+fn exactly(key: &ObjectKey) -> RelatedQuery {
+    let ObjectKey { kind, namespace, name } = key.clone();
+    RelatedQuery { name: String::new(), kind, namespace, label_selector: None, names: vec![name] }
+}
