@@ -7,6 +7,7 @@ pub mod fingerprint_key;
 mod health;
 mod housekeeping;
 mod load;
+mod orphans;
 mod serving;
 
 use crate::client::{self, Gate, ShutOnDrop};
@@ -157,7 +158,7 @@ async fn work(
         () = shutdown.cancelled() => return Ok(()),
     };
     let host = Host::assemble(&config, client, key, entropy, shutdown.clone());
-    progress.watch(host.watches.clone(), host.cache.clone(), host.trigger.clone());
+    progress.watch(host.watches.clone(), host.cache.clone(), host.plugins.clone());
     let _ended = StopOnDrop(host.watches.clone());
 
     let driver = Driver {

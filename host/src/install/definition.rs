@@ -147,10 +147,16 @@ impl Definition {
 
     /// The kind in the version that the host watches: the one that is stored, else the first that is served.
     pub fn watched(&self) -> Option<&Kind> {
-        let versions = self.manifest.pointer("/spec/versions").and_then(Value::as_array)?;
-        let stored = versions.iter().find(|version| version.get("storage") == Some(&Value::Bool(true)));
-        let stored = stored.and_then(|version| version.get("name")?.as_str());
-        self.served.iter().find(|kind| Some(kind.version.as_str()) == stored).or_else(|| self.served.first())
+        let preferred = Definition::preferred_version(&self.manifest)?;
+        self.served.iter().find(|kind| kind.version == preferred)
+    }
+
+    /// Of the versions that a definition serves the one that is stored, else the first.
+    pub fn preferred_version(definition: &Value) -> Option<&str> {
+        let is = |version: &&Value, field: &str| version.get(field) == Some(&Value::Bool(true));
+        let versions = definition.pointer("/spec/versions").and_then(Value::as_array)?;
+        let served = || versions.iter().filter(|version| is(version, "served"));
+        served().find(|version| is(version, "storage")).or_else(|| served().next())?.get("name")?.as_str()
     }
 
     /// Its objects are in namespaces.

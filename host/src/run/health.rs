@@ -1,15 +1,16 @@
 //! How far a host has come, for the readiness probe.
 
+use crate::context::Plugins;
 use crate::serve::Health;
 use crate::watch::cache::Sync;
-use crate::watch::{Cache, Trigger, Watches};
+use crate::watch::{Cache, Watches};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// How far a host has come.
 #[derive(Default)]
 pub(super) struct Progress {
-    views: OnceLock<(Arc<Watches>, Arc<Cache>, Arc<Trigger>)>,
+    views: OnceLock<(Arc<Watches>, Arc<Cache>, Arc<Plugins>)>,
     /// Definitions that are not installed yet.
     pending: Mutex<Option<BTreeSet<String>>>,
 }
@@ -19,9 +20,9 @@ impl Progress {
         Progress::default()
     }
 
-    pub fn watch(&self, watches: Arc<Watches>, cache: Arc<Cache>, trigger: Arc<Trigger>) {
+    pub fn watch(&self, watches: Arc<Watches>, cache: Arc<Cache>, plugins: Arc<Plugins>) {
         // Set once by construction.
-        let _ = self.views.set((watches, cache, trigger));
+        let _ = self.views.set((watches, cache, plugins));
     }
 
     /// These definitions are to be installed.
@@ -43,7 +44,7 @@ impl Progress {
 
 impl Health for Progress {
     fn unready(&self) -> Option<String> {
-        let Some((watches, cache, trigger)) = self.views.get() else {
+        let Some((watches, cache, plugins)) = self.views.get() else {
             return Some("waiting for the API server and for plugins to load".into());
         };
         match self.pending().as_ref() {
@@ -58,7 +59,7 @@ impl Health for Progress {
             Sync::Synced | Sync::Missing => None,
             Sync::Listing | Sync::Unwatched => Some(format!("waiting for the first list of {kind}")),
             // Of other kinds, each resource that needs one reports it.
-            Sync::Forbidden(message) => trigger.serves(&kind).then_some(message),
+            Sync::Forbidden(message) => plugins.serving(&kind).map(|_| message),
         })
     }
 }

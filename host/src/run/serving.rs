@@ -1,6 +1,7 @@
 //! Loaded plugins come in; their kinds are installed, watched and served, each as soon as it can be.
 
 use super::health::Progress;
+use super::orphans::{self, Claimed};
 use super::{Host, Loaded};
 use crate::install::definition::Definition;
 use crate::install::{self, Installed};
@@ -28,8 +29,9 @@ pub(super) async fn serve(host: &Host, loaded: Vec<Loaded>, progress: &Progress)
         let kinds = description.writes.iter().chain(description.reads.iter().map(|query| &query.kind));
         kinds.for_each(|kind| host.watches.ensure(kind));
     }
-    futures::future::join_all(tasks.iter().map(|task| one(host, task, progress))).await;
-    std::future::pending().await
+    let claimed = Claimed::new(tasks.iter().map(|task| task.definition.name().to_owned()));
+    let serving = futures::future::join_all(tasks.iter().map(|task| one(host, task, progress, &claimed)));
+    futures::future::join(serving, orphans::watch(host, &claimed)).await.1
 }
 
 /// The kinds of all plugins. Of two plugins that serve one kind, the first by name has it.
@@ -59,7 +61,7 @@ fn tasks(mut loaded: Vec<Loaded>) -> Vec<Task> {
     tasks
 }
 
-async fn one(host: &Host, task: &Task, progress: &Progress) {
+async fn one(host: &Host, task: &Task, progress: &Progress, claimed: &Claimed) {
     let Task { plugin, definition, kind } = task;
     let mut pause = Duration::from_millis(500);
     loop {
@@ -85,6 +87,8 @@ async fn one(host: &Host, task: &Task, progress: &Progress) {
             Err(error) => {
                 tracing::error!(plugin = plugin.name, "a kind is not served: {}", chain(&error));
                 progress.settled(definition.name());
+                claimed.give_up(definition.name());
+                host.watches.look_again(&kind.group);
                 return;
             }
         }

@@ -69,11 +69,6 @@ impl Trigger {
         }
     }
 
-    /// Whether objects of the kind are resources.
-    pub fn serves(&self, kind: &Kind) -> bool {
-        self.lock().served.contains(kind)
-    }
-
     /// The kinds whose objects are resources.
     pub fn served(&self) -> Vec<Kind> {
         self.lock().served.iter().cloned().collect()

@@ -159,6 +159,11 @@ impl Watches {
         self.appeared.notify_waiters();
     }
 
+    /// A definition came, went or changed. The cache has it by then.
+    pub fn definitions_changed(&self) -> tokio::sync::futures::Notified<'_> {
+        self.appeared.notified()
+    }
+
     /// Reads one object from the API server itself and puts the answer into the cache. For what must not be stale:
     /// before something is destroyed, and when an event is overdue (B5).
     ///

@@ -6,6 +6,7 @@ mod deletion;
 mod drift;
 mod items;
 mod lifecycle;
+mod orphans;
 mod refusal;
 mod secrets;
 mod world;
