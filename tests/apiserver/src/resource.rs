@@ -96,8 +96,9 @@ impl Resource {
 
 /// What a kind does beside storing. All of it is pure: values in, values out.
 ///
-/// The order of calls: on create `decode`, `default`, `prepare_create`, metadata filled in by the core,
-/// `validate_create`; on update `decode`, `default`, `prepare_update` (or `prepare_status_update`), `validate_update`.
+/// The order of calls: on create `decode`, `default`, uid and time filled in by the core, `prepare_create`, the rest of
+/// the metadata filled in, `validate_create`; on update `decode`, `default`, `prepare_update` (or
+/// `prepare_status_update`), `validate_update`.
 pub trait Strategy: Send + Sync {
     /// Bring a request's object to the form that a real server's decoder makes of it (drop nulls and empty optional
     /// fields, order nothing). The error is the decoder's message, for example

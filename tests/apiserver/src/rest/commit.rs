@@ -62,14 +62,15 @@ impl Write<'_> {
             let prefix: String = meta::text(&object, "generateName").chars().take(58).collect();
             meta::set(&mut object, "name", Some(json!(format!("{prefix}{}", crate::clock::name_suffix()))));
         }
-        served.strategy.prepare_create(&mut object);
-        for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"] {
-            meta::set(&mut object, field, None);
-        }
+        // Before the kind's own preparation: a Job is tied to its pods by its uid.
         let own = meta::text(&object, "name").to_owned();
         let (place, removals) = self.api.store.place(&served.table, &(self.key.0.clone(), own));
         meta::set(&mut object, "uid", Some(json!(self.api.uids.next(&place, removals))));
         meta::set(&mut object, "creationTimestamp", Some(json!(rfc3339(self.api.clock.now()))));
+        served.strategy.prepare_create(&mut object);
+        for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"] {
+            meta::set(&mut object, field, None);
+        }
         meta::set(&mut object, "generation", served.strategy.has_generation().then(|| json!(1)));
         if served.namespaced {
             meta::set(&mut object, "namespace", Some(json!(self.key.0)));
