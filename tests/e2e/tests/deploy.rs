@@ -1,0 +1,195 @@
+//! The plain manifests: the API server takes them, and the rights in them are enough for the host and no more.
+
+#![allow(clippy::unwrap_used)]
+
+use anyhow::{Context, Result, ensure};
+use apiserver::faults::{Effect, Match, Rule, RuleId};
+use fixtures::host::{self, Host};
+use fixtures::world::{NAMESPACE, World};
+use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::core::v1::ServiceAccount;
+use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::path::Path;
+use std::time::Duration;
+
+/// One right: a verb on a resource of a group, subresource included.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Right {
+    verb: String,
+    group: String,
+    resource: String,
+    subresource: String,
+}
+
+fn manifests() -> Result<Vec<Value>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/manifests");
+    let mut files: Vec<_> = std::fs::read_dir(&folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    files.sort();
+    let mut documents = Vec::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file)?;
+        for document in serde_yaml::Deserializer::from_str(&text) {
+            documents.push(Value::deserialize(document).with_context(|| format!("{} is no YAML", file.display()))?);
+        }
+    }
+    Ok(documents)
+}
+
+fn rights(documents: &[Value]) -> Vec<Right> {
+    let texts = |value: &Value| -> Vec<String> {
+        value.as_array().into_iter().flatten().filter_map(|text| Some(text.as_str()?.to_owned())).collect()
+    };
+    let mut rights = Vec::new();
+    for rule in documents.iter().filter_map(|document| document["rules"].as_array()).flatten() {
+        for group in texts(&rule["apiGroups"]) {
+            for whole in texts(&rule["resources"]) {
+                let (resource, subresource) = whole.split_once('/').unwrap_or((&whole, ""));
+                for verb in texts(&rule["verbs"]) {
+                    let (group, resource) = (group.clone(), resource.to_owned());
+                    rights.push(Right { verb, group, resource, subresource: subresource.to_owned() });
+                }
+            }
+        }
+    }
+    rights
+}
+
+async fn apply(world: &World, document: &Value) -> Result<()> {
+    let kind = document["kind"].as_str().context("a document without kind")?;
+    let version = document["apiVersion"].as_str().context("a document without apiVersion")?;
+    let (group, version) = version.split_once('/').unwrap_or(("", version));
+    let resource = kube::api::ApiResource::from_gvk(&kube::core::GroupVersionKind::gvk(group, version, kind));
+    let name = document["metadata"]["name"].as_str().context("a document without name")?;
+    let parameters =
+        PatchParams { field_validation: Some(kube::api::ValidationDirective::Strict), ..PatchParams::apply("deploy") };
+    match document["metadata"]["namespace"].as_str() {
+        Some(namespace) => {
+            let api: Api<kube::api::DynamicObject> = Api::namespaced_with(world.client.clone(), namespace, &resource);
+            api.patch(name, &parameters, &Patch::Apply(document)).await
+        }
+        None => {
+            let api: Api<kube::api::DynamicObject> = Api::all_with(world.client.clone(), &resource);
+            api.patch(name, &parameters, &Patch::Apply(document)).await
+        }
+    }
+    .with_context(|| format!("{kind} {name} is refused"))
+    .map(drop)
+}
+
+/// A host that has what the ServiceAccount of the manifests has.
+async fn restricted_host(world: &World) -> Result<Host> {
+    let accounts: Api<ServiceAccount> = Api::namespaced(world.client.clone(), host::SYSTEM_NAMESPACE);
+    let request = TokenRequest { spec: Some(TokenRequestSpec::default()), ..TokenRequest::default() };
+    let token = accounts.create_token_request("windlass", &PostParams::default(), &request).await?;
+    let token = token.status.and_then(|status| status.token).context("no token")?;
+    let mut config = kube::Config::new(world.server.url().parse()?);
+    config.auth_info.token = Some(token.into());
+    Host::start(host::connect(config)?).await
+}
+
+/// Counts the host's uses of each right.
+fn watch_uses(world: &World, rights: &[Right]) -> Vec<(Right, RuleId)> {
+    let rule = |right: &Right| {
+        let matches = Match {
+            verbs: vec![right.verb.clone()],
+            group: Some(right.group.clone()),
+            resource: Some(right.resource.clone()),
+            subresource: Some(right.subresource.clone()),
+            user_agent: Some(host::USER_AGENT.into()),
+            ..Match::default()
+        };
+        world.faults().add(Rule::new(matches, Effect::Delay(Duration::ZERO)))
+    };
+    rights.iter().map(|right| (right.clone(), rule(right))).collect()
+}
+
+/// Rights that are needed and cannot be seen in use here, each with its reason.
+fn unseen(right: &Right) -> bool {
+    // Only clusters with the admission plugin OwnerReferencesPermissionEnforcement ask for it.
+    (right.subresource == "finalizers" && right.verb == "update")
+        // Server-side apply that creates asks for `create` beside `patch`; requests show as `patch`.
+        || (right.verb == "create" && !["secrets", "events"].contains(&right.resource.as_str()))
+}
+
+/// Deletes a child and a value of a generated Secret, edits another child, and waits until all is mended.
+async fn damage(world: &World) -> Result<()> {
+    let services = world.api("", "v1", "Service");
+    let before = services.get("db-primary").await?.metadata.uid;
+    services.delete("db-primary", &DeleteParams::default()).await?;
+    world
+        .until("the Service made again", async || {
+            Ok(services.get_opt("db-primary").await?.is_some_and(|service| service.metadata.uid != before))
+        })
+        .await?;
+    let secrets = world.api("", "v1", "Secret");
+    let patch = Patch::Merge(json!({"data": {"password": null}}));
+    secrets.patch("db-monitor", &PatchParams::default(), &patch).await?;
+    world
+        .until("the password made again", async || {
+            Ok(secrets.get("db-monitor").await?.data["data"]["password"].is_string())
+        })
+        .await?;
+    let sets = world.api("apps", "v1", "StatefulSet");
+    let edit = Patch::Merge(json!({"spec": {"replicas": 4}}));
+    sets.patch("db", &PatchParams { field_manager: Some("editor".into()), ..PatchParams::default() }, &edit).await?;
+    world.until("the edit reverted", async || Ok(sets.get("db").await?.data["spec"]["replicas"] == 5)).await?;
+    world.until_ready("db", 5).await?;
+    world.until_quiet().await
+}
+
+/// Makes a Backup whose volume goes with it, and deletes it.
+async fn backup_with_its_volume(world: &World) -> Result<()> {
+    let backups = world.api("backup.windlass.dev", "v1alpha1", "Backup");
+    let mut backup: Value = serde_yaml::from_str(include_str!("../../../crds/examples/backup.yaml"))?;
+    backup["metadata"]["name"] = json!("extra");
+    backup["spec"]["source"]["mysql"] = json!("db");
+    backups.patch("extra", &PatchParams::apply("user"), &Patch::Apply(&backup)).await?;
+    let jobs = world.api("batch", "v1", "CronJob");
+    world.until("the CronJob of the backup", async || Ok(jobs.get_opt("extra").await?.is_some())).await?;
+    backups.delete("extra", &DeleteParams::default()).await?;
+    world.until("the backup to be gone", async || Ok(backups.get_opt("extra").await?.is_none())).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rights_in_the_manifests_are_enough_for_the_host_and_no_more() -> Result<()> {
+    let world = World::start().await?;
+    let documents = manifests()?;
+    for document in &documents {
+        apply(&world, document).await?;
+    }
+    let uses = watch_uses(&world, &rights(&documents));
+    let host = restricted_host(&world).await?;
+
+    // A whole life: made, changed, damaged before and after a restart of the host, deleted with its backups.
+    let backup = |schedule: &str| json!({"enabled": true, "schedule": schedule});
+    world.apply("db", json!({"replicas": 3, "version": "8.0", "backup": backup("0 2 * * *")})).await?;
+    world.until_ready("db", 3).await?;
+    world
+        .apply(
+            "db",
+            json!({"replicas": 5, "version": "8.4", "backup": backup("0 3 * * *"), "config": {"max_connections": "200"},
+                   "services": {"primary": {"annotations": {"a": "b"}}}}),
+        )
+        .await?;
+    world.until_ready("db", 5).await?;
+    damage(&world).await?;
+    host.stop().await?;
+    let host = restricted_host(&world).await?;
+    damage(&world).await?;
+    backup_with_its_volume(&world).await?;
+    world.delete("db").await?;
+    world.until_gone("db").await?;
+    world.until_quiet().await?;
+    host.stop().await?;
+
+    let unused: Vec<String> = uses
+        .iter()
+        .filter(|(right, rule)| world.faults().fired(*rule) == 0 && !unseen(right))
+        .map(|(right, _)| format!("{} {}/{} {}", right.verb, right.group, right.resource, right.subresource))
+        .collect();
+    ensure!(unused.is_empty(), "rights that the host never used in namespace {NAMESPACE}:\n  {}", unused.join("\n  "));
+    world.stop().await;
+    Ok(())
+}
