@@ -3,6 +3,7 @@
 
 mod compare;
 mod fields;
+mod last_applied;
 mod managers;
 mod merge;
 mod remove;
@@ -102,6 +103,25 @@ pub(crate) fn apply(
     let mut config = config.clone();
     strip(&mut config);
     typed::check(&schema, &config).map_err(ApplyError::Untyped)?;
+    let mut applied = match attempt(&schema, live, &config, served, who, force) {
+        Err(ApplyError::Conflicts(conflicts)) => {
+            last_applied::permit(&who.manager, &schema, live, conflicts).map_err(ApplyError::Conflicts)?;
+            attempt(&schema, live, &config, served, who, true)?
+        }
+        other => other?,
+    };
+    last_applied::follow(&who.manager, &mut applied.object, &config);
+    Ok(applied)
+}
+
+fn attempt(
+    schema: &Schema,
+    live: Option<&Value>,
+    config: &Value,
+    served: &Served,
+    who: &Identity,
+    force: bool,
+) -> Result<Applied, ApplyError> {
     let mut managers = Managers::decode(live.and_then(|l| l.get("metadata")).and_then(|m| m.get("managedFields")));
     let mut before = live.cloned().unwrap_or_else(|| json!({}));
     strip(&mut before);
@@ -112,19 +132,19 @@ pub(crate) fn apply(
             subresource: String::new(),
             ..who.clone()
         };
-        update(&json!({}), &before, &schema, &mut managers, &first, served);
+        update(&json!({}), &before, schema, &mut managers, &first, served);
     }
-    managers.reconcile(&schema, &before);
-    let mut merged = merge::merge(&schema, &before, &config);
+    managers.reconcile(schema, &before);
+    let mut merged = merge::merge(schema, &before, config);
     let last = managers.set_of(who).cloned();
-    let owned = relevant(&typed::field_set(&schema, &config), who, served);
+    let owned = relevant(&typed::field_set(schema, config), who, served);
     // The metadata that nobody owns still counts as applied here, else pruning a label takes the name with it.
     managers.replace(who, owned.clone());
     if let Some(last) = last.filter(|l| !l.is_empty()) {
-        merged = prune(&schema, &merged, &managers, &last);
+        merged = prune(schema, &merged, &managers, &last);
     }
     managers.replace(who, managers::without_metadata(&owned));
-    let mut changes = compare::compare(&schema, &before, &merged);
+    let mut changes = compare::compare(schema, &before, &merged);
     changes.keep(|set| relevant(set, who, served));
     let conflicts = managers.conflicts(who, &changes);
     if !conflicts.is_empty() && !force {

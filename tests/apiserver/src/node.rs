@@ -6,6 +6,7 @@
 //! write names the version it was decided on, and what an earlier one reported (addresses, start times) is kept.
 
 mod address;
+mod placement;
 mod register;
 mod runtime;
 mod simulated;
@@ -16,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt;
-use k8s_openapi::api::core::v1::{Binding, ObjectReference, Pod};
+use k8s_openapi::api::core::v1::{Binding, Node as NodeObject, ObjectReference, Pod};
 use kube::Client;
 use kube::api::{DeleteParams, PostParams};
 use kube::core::metadata::ObjectMeta;
@@ -65,6 +66,7 @@ impl Default for Options {
 pub struct Node {
     tasks: Tasks,
     pods: Arc<Informer<Pod>>,
+    nodes: Arc<Informer<NodeObject>>,
 }
 
 impl Node {
@@ -77,24 +79,40 @@ impl Node {
         let queue: Queue<Key> = Queue::new();
         let q = queue.clone();
         pods.on_change(move |old, new| q.add(new.or(old).map(|p| Key::of(&**p)).unwrap_or_default()));
+        let nodes = Informer::<NodeObject>::cluster(&client, KUBELET);
+        let (q, waiting, own) = (queue.clone(), pods.clone(), options.name.clone());
+        nodes.on_change(move |_, new| {
+            // Whoever had no place may have one now.
+            let unbound =
+                |p: &Arc<Pod>| p.spec.as_ref().is_some_and(|s| s.node_name.as_deref().unwrap_or("").is_empty());
+            if new.is_some_and(|n| n.metadata.name.as_ref() == Some(&own)) {
+                waiting.all().iter().filter(|p| unbound(p)).for_each(|p| q.add(Key::of(&**p)));
+            }
+        });
         let workers = options.workers.max(1);
         let kubelet = Arc::new(Kubelet {
             options,
             pods: pods.clone(),
+            nodes: nodes.clone(),
             events,
             state: Mutex::default(),
             addresses: Mutex::default(),
         });
         listen(&kubelet, &queue, &tasks);
         register::start(client, kubelet.options.name.clone(), kubelet.options.clock.clone(), &tasks);
-        let held = pods.clone();
-        let ready = futures::FutureExt::shared(futures::FutureExt::boxed(async move { held.synced().await }));
+        let (held, known) = (pods.clone(), nodes.clone());
+        let synced = async move {
+            held.synced().await;
+            known.synced().await;
+        };
+        let ready = futures::FutureExt::shared(futures::FutureExt::boxed(synced));
         tasks.work(KUBELET, &queue, workers, ready, move |key| {
             let kubelet = kubelet.clone();
             async move { kubelet.pass(&key).await }
         });
         pods.run(&tasks);
-        Self { tasks, pods }
+        nodes.run(&tasks);
+        Self { tasks, pods, nodes }
     }
 
     /// Ends the node and waits until it did. Pods stay as they are; a node started later takes them over.
@@ -107,6 +125,7 @@ impl Drop for Node {
     fn drop(&mut self) {
         self.tasks.token.cancel();
         self.pods.forget_handlers();
+        self.nodes.forget_handlers();
     }
 }
 
@@ -120,6 +139,7 @@ struct Held {
 struct Kubelet {
     options: Options,
     pods: Arc<Informer<Pod>>,
+    nodes: Arc<Informer<NodeObject>>,
     events: Recorder,
     state: Mutex<HashMap<Key, Held>>,
     addresses: Mutex<address::Pool>,
@@ -178,6 +198,11 @@ impl Kubelet {
     async fn bind(&self, key: &Key, pod: &Pod) -> Pass {
         let gated = pod.spec.iter().flat_map(|s| s.scheduling_gates.iter().flatten()).next().is_some();
         if !self.options.bind || gated || pod.metadata.deletion_timestamp.is_some() || status::is_finished(pod) {
+            return Ok(None);
+        }
+        let node = self.nodes.get(&Key::new("", &self.options.name));
+        if let Some(why) = node.and_then(|node| placement::obstacle(&node, pod)) {
+            self.events.event(SCHEDULER, pod, Kind::Warning, "FailedScheduling", why);
             return Ok(None);
         }
         let binding = Binding {

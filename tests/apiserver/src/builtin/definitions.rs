@@ -62,7 +62,19 @@ fn generate() -> Map<String, Value> {
         authentication::TokenReview, authentication::TokenRequest, authentication::SelfSubjectReview,
         meta::ObjectMeta, meta::DeleteOptions, meta::ListMeta, meta::Status,
     );
-    generator.take_definitions(false)
+    let mut definitions = generator.take_definitions(false);
+    for definition in definitions.values_mut() {
+        // The source's types always have metadata; in the published schemas no kind requires it.
+        if let Some(required) = definition.get_mut("required").and_then(Value::as_array_mut) {
+            required.retain(|name| name != "metadata");
+            if required.is_empty()
+                && let Some(definition) = definition.as_object_mut()
+            {
+                definition.remove("required");
+            }
+        }
+    }
+    definitions
 }
 
 /// The schema of a definition by its full name.

@@ -178,14 +178,10 @@ fn lists(
             None => out.push(Value::Object(maps(items, &Map::new(), object)?)),
         }
     }
-    Ok(match order {
-        None => out,
-        Some(order) => {
-            let order: Vec<Option<Value>> = order.iter().map(identity).collect();
-            let server: Vec<Option<Value>> = original.iter().map(identity).collect();
-            reorder(out, &order, &server, identity)
-        }
-    })
+    // Without an order of its own the patch is the order: new items come before those that only the server has.
+    let order: Vec<Option<Value>> = order.map_or(patch, Vec::as_slice).iter().map(identity).collect();
+    let server: Vec<Option<Value>> = original.iter().map(identity).collect();
+    Ok(reorder(out, &order, &server, identity))
 }
 
 fn scalars(original: &[Value], patch: &[Value], order: Option<&Vec<Value>>, delete: &[Value]) -> Vec<Value> {
@@ -195,14 +191,9 @@ fn scalars(original: &[Value], patch: &[Value], order: Option<&Vec<Value>>, dele
             out.push(value.clone());
         }
     }
-    match order {
-        None => out,
-        Some(order) => {
-            let order: Vec<Option<Value>> = order.iter().cloned().map(Some).collect();
-            let server: Vec<Option<Value>> = original.iter().cloned().map(Some).collect();
-            reorder(out, &order, &server, |v| Some(v.clone()))
-        }
-    }
+    let order: Vec<Option<Value>> = order.map_or(patch, Vec::as_slice).iter().cloned().map(Some).collect();
+    let server: Vec<Option<Value>> = original.iter().cloned().map(Some).collect();
+    reorder(out, &order, &server, |v| Some(v.clone()))
 }
 
 /// Items that the patch orders follow that order; the others are woven in where the server had them.
@@ -261,6 +252,15 @@ mod tests {
             json!({"l": [{"n": "a", "x": 2}, {"n": "b"}]}),
         );
         assert_eq!(got, json!({"l": [{"n": "a", "x": 2, "y": 1}, {"n": "b"}]}));
+    }
+
+    #[test]
+    fn items_that_only_the_patch_has_come_before_items_that_only_the_server_has() {
+        let schema = merged_list(Some("n"));
+        let got = apply(&schema, json!({"l": [{"n": "a"}, {"n": "b"}]}), json!({"l": [{"n": "new"}, {"n": "b"}]}));
+        assert_eq!(got, json!({"l": [{"n": "new"}, {"n": "a"}, {"n": "b"}]}));
+        let got = apply(&merged_list(None), json!({"l": ["a"]}), json!({"l": ["b"]}));
+        assert_eq!(got, json!({"l": ["b", "a"]}));
     }
 
     #[test]

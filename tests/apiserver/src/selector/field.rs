@@ -21,8 +21,17 @@ impl Selector {
                 && (resource.namespaced || field == "metadata.name" || !resource.custom)
                 || resource.selectable_fields.iter().any(|f| f.trim_start_matches('.') == field);
             if !known {
-                return Err(if resource.custom {
+                let own_words = matches!(
+                    (resource.group.as_str(), resource.plural.as_str()),
+                    (
+                        "" | "events.k8s.io",
+                        "pods" | "nodes" | "events" | "namespaces" | "secrets" | "services" | "replicationcontrollers"
+                    )
+                );
+                return Err(if resource.custom || own_words {
                     format!("field label not supported: {field}")
+                } else if resource.group == "batch" && resource.plural == "jobs" {
+                    format!("field label \"{field}\" not supported for batchv1.Job")
                 } else {
                     format!("\"{field}\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")
                 });
