@@ -6,10 +6,10 @@ use std::{hint::black_box, time::Duration};
 
 const CALLS: u32 = 5_000;
 
-pub(crate) fn measure() -> Result<String> {
+pub(crate) fn measure(_: usize) -> Result<String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(async {
-        let engine = engine()?;
+        let engine = engine(None)?;
         let plugin = sandboxed(&engine).await?;
         let snapshot = snapshot()?;
         let shown = of_model(&snapshot);

@@ -1,40 +1,44 @@
 //! Resident memory with a hundred plugins loaded: a hundred different components, each called once.
 
 use crate::{
-    plugin::{component, of_model, snapshot},
-    resident,
+    plugin::{self, component, of_model, snapshot},
+    usage,
 };
 use anyhow::{Result, ensure};
-use windlass::decide::{Compiler, Engine, EngineOptions, Limits};
+use windlass::decide::{Engine, Limits, Plugin};
 
-const PLUGINS: u8 = 100;
+/// How many are loaded.
+pub(crate) const PLUGINS: u8 = 100;
 
-pub(crate) fn measure() -> Result<String> {
+pub(crate) fn measure(_: usize) -> Result<String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let folder = tempfile::tempdir()?;
-        let options = EngineOptions { cache_dir: Some(folder.path().into()), ..EngineOptions::new(Compiler::child()?) };
-        let component = component()?;
-        let shown = of_model(&snapshot()?);
-        let engine = Engine::new(options)?;
-        let before = resident::now();
-        let mut plugins = Vec::new();
-        for number in 0..PLUGINS {
-            let plugin =
-                engine.load(&format!("mysql-{number}"), distinct(&component, number), Limits::default()).await?;
-            ensure!(plugin.decide(&shown).await?.outcome.is_ok(), "the plugin gave no decision");
-            plugins.push(plugin);
-        }
-        let after = resident::now();
-        let mib = |bytes: usize| bytes as f64 / f64::from(1 << 20);
+        let engine = plugin::engine(Some(folder.path()))?;
+        let before = usage::resident();
+        let plugins = load(&engine, PLUGINS).await?;
+        let after = usage::resident();
         Ok(format!(
             "{:.1} MiB resident with {} plugins of {:.0} KiB loaded and called, {:.1} MiB before",
-            mib(after),
+            usage::mib(after),
             plugins.len(),
-            component.len() as f64 / 1024.0,
-            mib(before)
+            component()?.len() as f64 / 1024.0,
+            usage::mib(before)
         ))
     })
+}
+
+/// Loads that many different plugins, and calls each once.
+pub(crate) async fn load(engine: &Engine, count: u8) -> Result<Vec<Plugin>> {
+    let component = component()?;
+    let shown = of_model(&snapshot()?);
+    let mut plugins = Vec::new();
+    for number in 0..count {
+        let plugin = engine.load(&format!("mysql-{number}"), distinct(&component, number), Limits::default()).await?;
+        ensure!(plugin.decide(&shown).await?.outcome.is_ok(), "the plugin gave no decision");
+        plugins.push(plugin);
+    }
+    Ok(plugins)
 }
 
 /// The component with a custom section of its own: other bytes, so another plugin.

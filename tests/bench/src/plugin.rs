@@ -10,15 +10,14 @@ use windlass_sdk::{bindings::windlass::plugin::types, entry, testing::SnapshotOf
 
 /// The component, as `cargo xtask build-plugins` leaves it.
 pub(crate) fn component() -> Result<Vec<u8>> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
-    let path = Path::new(&target).join("plugins/mysql.wasm");
-    std::fs::read(&path)
-        .with_context(|| format!("cannot read {}; run `cargo xtask build-plugins` first", path.display()))
+    let path = fixtures::components::folder()?.join("mysql.wasm");
+    std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// An engine laid out as in production.
-pub(crate) fn engine() -> Result<Engine> {
-    Ok(Engine::new(EngineOptions::new(Compiler::child()?))?)
+/// An engine laid out as in production, with its compiled plugins in `cache`.
+pub(crate) fn engine(cache: Option<&Path>) -> Result<Engine> {
+    let options = EngineOptions { cache_dir: cache.map(Into::into), ..EngineOptions::new(Compiler::child()?) };
+    Ok(Engine::new(options)?)
 }
 
 /// The MySQL plugin in the sandbox, under the limits of production.

@@ -8,10 +8,10 @@ const CALLS: usize = 40_000;
 /// Resources that are decided at the same time.
 const AT_ONCE: usize = 64;
 
-pub(crate) fn measure() -> Result<String> {
+pub(crate) fn measure(_: usize) -> Result<String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let engine = engine()?;
+        let engine = engine(None)?;
         let plugin = sandboxed(&engine).await?;
         let snapshot = snapshot()?;
         let shown = of_model(&snapshot);

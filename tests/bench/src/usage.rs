@@ -1,0 +1,26 @@
+//! What this process uses of the machine.
+
+/// Ticks of `/proc/self/stat` in a second: the same on every Linux that Rust runs on.
+const TICKS: f64 = 100.0;
+
+/// Bytes that are resident now.
+pub(crate) fn resident() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok());
+    kib.map_or(0, |kib| kib << 10)
+}
+
+/// Seconds of processor time of all threads so far, in user and kernel mode.
+pub(crate) fn processor_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // The name of the program comes in parentheses and may hold spaces; utime and stime are fields 14 and 15.
+    let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let ticks = fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<f64>().ok());
+    ticks.sum::<f64>() / TICKS
+}
+
+/// Mebibytes.
+pub(crate) fn mib(bytes: usize) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
