@@ -5,7 +5,7 @@ use crate::{
     cluster::Kind,
     counted::Counted,
     fleet::{self, Measured},
-    many_plugins, plugin, usage,
+    many_plugins, plugin,
 };
 use anyhow::Result;
 use std::sync::{Arc, atomic::AtomicU64};
@@ -35,13 +35,13 @@ pub(crate) fn children(count: usize) -> Result<String> {
 pub(crate) fn memory(count: usize) -> Result<String> {
     in_runtime(async || {
         let measured = mysqls(count, many_plugins::PLUGINS).await?;
-        let resident = usage::mib(measured.resident());
-        Ok(format!("{resident:.1} MiB resident with {} plugins and {count} MySQL resources", many_plugins::PLUGINS))
+        let resident = measured.resident();
+        Ok(format!("{resident} with {} plugins and {count} MySQL resources", many_plugins::PLUGINS))
     })
 }
 
 /// Measures with the plugins `mysql` and `backup`, and `others` that are loaded and have nothing to do.
-async fn mysqls(count: usize, others: u8) -> Result<Measured> {
+async fn mysqls(count: usize, others: usize) -> Result<Measured> {
     let folder = tempfile::tempdir()?;
     let engine = plugin::engine(Some(folder.path()))?;
     let calls = Arc::new(AtomicU64::new(0));

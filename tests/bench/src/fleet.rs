@@ -4,7 +4,7 @@
 use crate::{
     cluster::Kind,
     stage::{Stage, Usage},
-    usage,
+    usage::{self, Resident},
 };
 use anyhow::{Context, Result, bail, ensure};
 use std::{
@@ -35,7 +35,7 @@ pub(crate) struct Measured {
     host_cpu: f64,
     cluster_cpu: f64,
     writes: f64,
-    resident: usize,
+    resident: Resident,
     restart: Duration,
     restart_writes: u64,
     look: f64,
@@ -50,10 +50,9 @@ impl Measured {
         let Measured { count, wall, host_cpu, cluster_cpu, writes, resident, restart, restart_writes, .. } = self;
         format!(
             "{count} resources ready in {:.1} s, processor time {host_cpu:.1} s host and {cluster_cpu:.1} s cluster, \
-             {writes:.2} writes a resource by the host, host {:.1} MiB resident; after a restart all looked at in \
+             {writes:.2} writes a resource by the host, host {resident}; after a restart all looked at in \
              {:.1} s with {restart_writes} writes",
             wall.as_secs_f64(),
-            usage::mib(*resident),
             restart.as_secs_f64(),
         )
     }
@@ -67,8 +66,8 @@ impl Measured {
         )
     }
 
-    /// Resident bytes of the host when all were ready.
-    pub(crate) fn resident(&self) -> usize {
+    /// Memory of the host when all were ready.
+    pub(crate) fn resident(&self) -> Resident {
         self.resident
     }
 

@@ -8,28 +8,26 @@ use anyhow::{Result, ensure};
 use windlass::decide::{Engine, Limits, Plugin};
 
 /// How many are loaded.
-pub(crate) const PLUGINS: u8 = 100;
+pub(crate) const PLUGINS: usize = 100;
 
-pub(crate) fn measure(_: usize) -> Result<String> {
+pub(crate) fn measure(count: usize) -> Result<String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let folder = tempfile::tempdir()?;
         let engine = plugin::engine(Some(folder.path()))?;
         let before = usage::resident();
-        let plugins = load(&engine, PLUGINS).await?;
+        let plugins = load(&engine, count).await?;
         let after = usage::resident();
         Ok(format!(
-            "{:.1} MiB resident with {} plugins of {:.0} KiB loaded and called, {:.1} MiB before",
-            usage::mib(after),
+            "{after} with {} plugins of {:.0} KiB loaded and called; before: {before}",
             plugins.len(),
             component()?.len() as f64 / 1024.0,
-            usage::mib(before)
         ))
     })
 }
 
 /// Loads that many different plugins, and calls each once.
-pub(crate) async fn load(engine: &Engine, count: u8) -> Result<Vec<Plugin>> {
+pub(crate) async fn load(engine: &Engine, count: usize) -> Result<Vec<Plugin>> {
     let component = component()?;
     let shown = of_model(&snapshot()?);
     let mut plugins = Vec::new();
@@ -42,6 +40,7 @@ pub(crate) async fn load(engine: &Engine, count: u8) -> Result<Vec<Plugin>> {
 }
 
 /// The component with a custom section of its own: other bytes, so another plugin.
-fn distinct(component: &[u8], number: u8) -> Vec<u8> {
-    [component, &[0, 4, 2, b'n', b'o', number]].concat()
+fn distinct(component: &[u8], number: usize) -> Vec<u8> {
+    let [.., high, low] = number.to_be_bytes();
+    [component, &[0, 5, 2, b'n', b'o', high, low]].concat()
 }

@@ -3,12 +3,24 @@
 /// Ticks of `/proc/self/stat` in a second: the same on every Linux that Rust runs on.
 const TICKS: f64 = 100.0;
 
-/// Bytes that are resident now.
-pub(crate) fn resident() -> usize {
+/// Memory of this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Resident {
+    /// Bytes that are resident, whatever they are.
+    pub(crate) all: usize,
+    /// Of them, pages of files, the program's own among them. The kernel can drop and read them again.
+    pub(crate) of_files: usize,
+}
+
+/// What is resident now.
+pub(crate) fn resident() -> Resident {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok());
-    kib.map_or(0, |kib| kib << 10)
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok());
+        kib.map_or(0, |kib| kib << 10)
+    };
+    Resident { all: field("VmRSS:"), of_files: field("RssFile:") }
 }
 
 /// Seconds of processor time of all threads so far, in user and kernel mode.
@@ -20,7 +32,13 @@ pub(crate) fn processor_seconds() -> f64 {
     ticks.sum::<f64>() / TICKS
 }
 
+impl std::fmt::Display for Resident {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:.1} MiB resident ({:.1} of them pages of files)", mib(self.all), mib(self.of_files))
+    }
+}
+
 /// Mebibytes.
-pub(crate) fn mib(bytes: usize) -> f64 {
+fn mib(bytes: usize) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
