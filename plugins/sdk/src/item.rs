@@ -7,7 +7,8 @@ use crate::{Item, ReadyWhen, RemovalPolicy, UpdatePolicy, Value};
 impl Item {
     /// A Kubernetes object: apiVersion, kind, metadata.name, and what the plugin wants to own of the rest.
     pub fn kubernetes(id: &str, manifest: Value) -> Self {
-        Item::of(id, Body::Kubernetes(manifest.to_string()))
+        // A value is always JSON. `to_string` of the value would go through the slower machinery for formatted text.
+        Item::of(id, Body::Kubernetes(serde_json::to_string(&manifest).unwrap_or_default()))
     }
 
     /// A Secret whose random values the host makes and keeps to itself.

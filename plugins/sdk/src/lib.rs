@@ -50,6 +50,8 @@ pub mod cron;
 mod decision;
 mod description;
 pub mod entry;
+#[cfg(any(test, target_arch = "wasm32"))]
+mod heap;
 mod item;
 pub mod log;
 pub mod names;
