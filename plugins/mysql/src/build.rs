@@ -15,6 +15,7 @@ pub mod statefulset;
 use crate::name::Names;
 use crate::spec::MysqlSpec;
 use mycnf::MyCnf;
+use statefulset::Pods;
 use windlass_sdk::{Item, Metadata, Value, json};
 
 /// Id of the item of the StatefulSet.
@@ -34,8 +35,8 @@ pub struct Cluster<'a> {
     pub mycnf: &'a MyCnf,
 }
 
-/// Every item. `live` is the StatefulSet as it was found, some of whose fields can never change.
-pub fn items(cluster: &Cluster<'_>, live: Option<&Value>) -> Vec<Item> {
+/// Every item. `pods` are those of the cluster; `live` is the StatefulSet as it was found, some of whose fields can never change.
+pub fn items(cluster: &Cluster<'_>, pods: Pods, live: Option<&Value>) -> Vec<Item> {
     let mut items = secret::items(cluster);
     items.push(config::item(cluster));
     let first: Vec<String> = items.iter().map(|item| item.id.clone()).collect();
@@ -43,7 +44,7 @@ pub fn items(cluster: &Cluster<'_>, live: Option<&Value>) -> Vec<Item> {
     let mut before = first;
     before.extend(services.iter().map(|item| item.id.clone()));
     items.extend(services);
-    items.push(statefulset::item(cluster, live).after(&before));
+    items.push(statefulset::item(cluster, pods, live).after(&before));
     items.extend(budget::item(cluster).map(|item| item.after([STATEFUL_SET])));
     items.extend(backup::item(cluster).map(|item| item.after([STATEFUL_SET])));
     items

@@ -1,5 +1,6 @@
 //! The decision: from one snapshot to everything that should exist and be said. Pure.
 
+use crate::build::statefulset::Pods;
 use crate::build::{self, Cluster, mycnf};
 use crate::name::Names;
 use crate::spec::MysqlSpec;
@@ -21,9 +22,10 @@ pub fn decide(snapshot: &Snapshot<MysqlSpec, MysqlStatus>) -> Result<Decision, F
     let mycnf = mycnf::build(&resource.spec);
     let cluster = Cluster { metadata: &resource.metadata, spec: &resource.spec, names: &names, mycnf: &mycnf };
     let (live, judged_ready) = status::live_stateful_set(snapshot);
-    let progress = Progress::of(&cluster, live.as_ref(), judged_ready);
+    let pods = Pods::of(&cluster);
+    let progress = Progress::of(&cluster, &pods, live.as_ref(), judged_ready);
     Ok(Decision::new(&status::build(&cluster, &progress, snapshot))
-        .items(build::items(&cluster, live.as_ref()))
+        .items(build::items(&cluster, pods, live.as_ref()))
         .conditions(condition::conditions(&cluster, &progress, live.as_ref(), snapshot))
         .events(condition::events(&cluster, &progress, &resource.status)))
 }

@@ -3,7 +3,8 @@
 pub mod condition;
 
 use crate::build::service::PORT;
-use crate::build::{Cluster, STATEFUL_SET, pod, statefulset};
+use crate::build::statefulset::Pods;
+use crate::build::{Cluster, STATEFUL_SET, statefulset};
 use crate::spec::MysqlSpec;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -56,13 +57,9 @@ pub struct Target {
 }
 
 impl Target {
-    /// The wish of a cluster.
-    pub fn of(cluster: &Cluster<'_>) -> Self {
-        Target {
-            replicas: cluster.spec.replicas,
-            version: cluster.spec.version.clone(),
-            template: statefulset::template_hash(&pod::template(cluster)),
-        }
+    /// The wish of a cluster with these pods.
+    pub fn of(cluster: &Cluster<'_>, pods: &Pods) -> Self {
+        Target { replicas: cluster.spec.replicas, version: cluster.spec.version.clone(), template: pods.hash.clone() }
     }
 }
 
@@ -99,8 +96,8 @@ pub struct Progress {
 
 impl Progress {
     /// From the live StatefulSet.
-    pub fn of(cluster: &Cluster<'_>, live: Option<&Value>, judged_ready: bool) -> Self {
-        let target = Target::of(cluster);
+    pub fn of(cluster: &Cluster<'_>, pods: &Pods, live: Option<&Value>, judged_ready: bool) -> Self {
+        let target = Target::of(cluster, pods);
         let Some(live) = live else { return Progress { target, ..Progress::default() } };
         let count = |pointer: &str| {
             live.pointer(pointer)

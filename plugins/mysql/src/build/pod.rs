@@ -44,11 +44,12 @@ pub fn template(cluster: &Cluster<'_>) -> Value {
         "automountServiceAccountToken": false,
         "enableServiceLinks": false,
         "terminationGracePeriodSeconds": template.termination_grace_period_seconds.unwrap_or(GRACE_SECONDS),
-        "securityContext": template.security_context.clone().unwrap_or_else(security_context),
-        "affinity": template.affinity.clone().unwrap_or_else(|| affinity(cluster)),
-        "containers": containers(cluster),
-        "volumes": volumes(cluster),
     });
+    // Assigned and not written inside of `json!`, which copies every value that it is given, all the way down.
+    pod["securityContext"] = template.security_context.clone().unwrap_or_else(security_context);
+    pod["affinity"] = template.affinity.clone().unwrap_or_else(|| affinity(cluster));
+    pod["containers"] = Value::Array(containers(cluster));
+    pod["volumes"] = Value::Array(volumes(cluster));
     let optional = [
         ("nodeSelector", json!(template.node_selector)),
         ("tolerations", json!(template.tolerations)),
@@ -68,7 +69,11 @@ pub fn template(cluster: &Cluster<'_>) -> Value {
             pod[key] = value;
         }
     }
-    json!({ "metadata": { "labels": all_labels, "annotations": annotations }, "spec": pod })
+    let mut made = json!({ "metadata": {} });
+    made["metadata"]["labels"] = all_labels;
+    made["metadata"]["annotations"] = annotations;
+    made["spec"] = pod;
+    made
 }
 
 /// The server, and what the user puts beside it.
@@ -106,7 +111,6 @@ fn containers(cluster: &Cluster<'_>) -> Vec<Value> {
             format!("--report-host=$(POD_NAME).{}", names.headless),
             "--admin-address=$(POD_IP)",
         ],
-        "env": env,
         "ports": [
             { "name": "mysql", "containerPort": PORT, "protocol": "TCP" },
             { "name": "admin", "containerPort": ADMIN_PORT, "protocol": "TCP" },
@@ -117,12 +121,13 @@ fn containers(cluster: &Cluster<'_>) -> Vec<Value> {
             "capabilities": { "drop": ["ALL"] },
             "readOnlyRootFilesystem": true,
         },
-        // Six hours: recovery after a crash can take long, and a restart would only begin it anew.
-        "startupProbe": probe(5, 4320),
-        "livenessProbe": probe(10, 6),
-        "readinessProbe": probe(5, 2),
-        "volumeMounts": mounts,
     });
+    container["env"] = Value::Array(env);
+    container["volumeMounts"] = Value::Array(mounts);
+    // Six hours: recovery after a crash can take long, and a restart would only begin it anew.
+    container["startupProbe"] = probe(5, 4320);
+    container["livenessProbe"] = probe(10, 6);
+    container["readinessProbe"] = probe(5, 2);
     if let Some(policy) = spec.image_pull_policy {
         container["imagePullPolicy"] = json!(policy);
     }

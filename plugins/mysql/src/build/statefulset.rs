@@ -10,16 +10,15 @@ const TEMPLATE_HASH: &str = "database.example.com/template-hash";
 
 /// The StatefulSet. Fields that can never change keep the value that the live one has, so that a wish for another one is
 /// reported and does not make every later change fail with it.
-pub fn item(cluster: &Cluster<'_>, live: Option<&Value>) -> Item {
+pub fn item(cluster: &Cluster<'_>, pods: Pods, live: Option<&Value>) -> Item {
     let (spec, names) = (cluster.spec, cluster.names);
-    let template = pod::template(cluster);
-    let manifest = json!({
+    let mut manifest = json!({
         "apiVersion": "apps/v1",
         "kind": "StatefulSet",
         "metadata": {
             "name": names.stateful_set,
             "labels": labels(names),
-            "annotations": { TEMPLATE_HASH: template_hash(&template) },
+            "annotations": { TEMPLATE_HASH: pods.hash },
         },
         "spec": {
             "replicas": spec.replicas,
@@ -32,10 +31,11 @@ pub fn item(cluster: &Cluster<'_>, live: Option<&Value>) -> Item {
                 "whenDeleted": spec.storage.when_deleted,
                 "whenScaled": spec.storage.when_scaled,
             },
-            "template": template,
             "volumeClaimTemplates": [claim(cluster, live)],
         },
     });
+    // Moved: `json!` would copy it.
+    manifest["spec"]["template"] = pods.template;
     // What comes after must not wait for the servers: the budget protects them exactly while they are not all ready.
     Item::kubernetes(STATEFUL_SET, manifest).ready_when(ReadyWhen::Exists)
 }
@@ -59,9 +59,22 @@ fn claim(cluster: &Cluster<'_>, live: Option<&Value>) -> Value {
     json!({ "metadata": { "name": "data", "labels": cluster.names.selector() }, "spec": spec })
 }
 
-/// Hash of a pod template.
-pub fn template_hash(template: &Value) -> String {
-    hash(template.to_string().as_bytes())[..16].to_string()
+/// The wished pods of one cluster: made once for a decision, since both what is reported and what is made need them.
+pub struct Pods {
+    /// The pod template.
+    pub template: Value,
+    /// Its hash.
+    pub hash: String,
+}
+
+impl Pods {
+    /// The pods of a cluster.
+    pub fn of(cluster: &Cluster<'_>) -> Self {
+        let template = pod::template(cluster);
+        // Values are always JSON.
+        let hash = hash(&serde_json::to_vec(&template).unwrap_or_default())[..16].to_string();
+        Pods { template, hash }
+    }
 }
 
 /// The hash that the live StatefulSet was made with.
