@@ -34,6 +34,8 @@ pub(super) fn config(stack: usize) -> Config {
         // What differs between processors: off, or made equal.
         .wasm_relaxed_simd(false)
         .cranelift_nan_canonicalization(true)
+        // From machine code back to the component's bytes: nobody reads offsets, and it is as large as the code itself.
+        .generate_address_map(false)
         .wasm_backtrace_max_frames(NonZeroUsize::new(20))
         .parallel_compilation(false);
     config
