@@ -140,7 +140,7 @@ async fn apply(world: &World, kind: Kind, count: usize) -> Result<()> {
         api.patch(&format!("r-{number:05}"), &parameters, &Patch::Apply(&manifest)).await.map(drop)
     };
     world.until("the kind to be served", async || Ok(one(0).await.is_ok())).await?;
-    stream::iter(1..count).map(|number| one(number)).buffer_unordered(8).try_collect::<()>().await?;
+    stream::iter(1..count).map(one).buffer_unordered(8).try_collect::<()>().await?;
     Ok(())
 }
 
