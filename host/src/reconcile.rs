@@ -16,7 +16,7 @@ use crate::{
     report::{self, Report},
     watch::Freshness,
 };
-use model::{Decision, ObjectKey, check, plan};
+use model::{Decision, ObjectKey, check, facts::ResourceFacts, plan, snapshot::Instant};
 use std::sync::Arc;
 
 /// How often one pass asks again because the plugin wants to see more.
@@ -43,34 +43,19 @@ impl Reconciler for Context {
     }
 }
 
+/// A look, and what the plugin said about it.
+struct Asked {
+    look: Look,
+    resource: ResourceFacts,
+    decided: Result<Arc<Decision>, NoDecision>,
+}
+
 impl Context {
     async fn pass(&self, key: &ObjectKey, served: &Served, memory: &mut Memory) -> Next {
         let now = self.clock.now();
-
-        // observe and decide: again, as long as the plugin wants to see more.
-        let mut round = 0;
-        let (look, resource, decided) = loop {
-            let look = match observe::look(key, &self.cache, served, memory, &|kind| self.watches.ensure(kind)) {
-                Ok(look) => look,
-                Err(NotYet::Gone) => return self.forget(key),
-                Err(NotYet::Listing(_)) => return Next::WaitForCache,
-            };
-            if let Some(until) = memory.still_quiet(look.identity, now) {
-                self.metrics.memo_hit(&served.decider.description().name);
-                return self.rest(until);
-            }
-            self.depend(&look, served, memory);
-            let Some(resource) = observe::found::resource(&look.resource) else { return Next::Parked };
-            if let Some(next) = self.without_asking(&look, &resource, memory).await {
-                return next;
-            }
-            round += 1;
-            match question::ask(&look, served, memory, now, &self.metrics).await {
-                Err(NoDecision::Needs(queries)) if round < MOST_ROUNDS => {
-                    memory.needs = queries;
-                }
-                decided => break (look, resource, decided),
-            }
+        let Asked { look, resource, decided } = match self.ask(key, served, memory, now).await {
+            Ok(asked) => asked,
+            Err(next) => return next,
         };
         let (decision, teardown) = match decided {
             Ok(decision) => (decision, None),
@@ -87,6 +72,9 @@ impl Context {
             return later::again();
         }
         let checked = tracing::debug_span!("check").in_scope(|| {
+            if teardown.is_some() {
+                return plan::teardown(&facts, &self.limits);
+            }
             let proposed = plan::propose(&facts, &decision);
             check::check(proposed, &facts, &served.grants, served.decider.description(), &self.limits)
         });
@@ -117,6 +105,33 @@ impl Context {
         let quiet = Quiet { identity: look.identity, until: decision.wake };
         memory.rest(later::is_quiet(&look, &acted, &told).then_some(quiet), &look.resource);
         later::next(&acted, told, decision.wake, self.clock.now())
+    }
+
+    /// observe and decide: again, as long as the plugin wants to see more. The error is the end of a pass that has
+    /// nothing to decide.
+    async fn ask(&self, key: &ObjectKey, served: &Served, memory: &mut Memory, now: Instant) -> Result<Asked, Next> {
+        let mut round = 0;
+        loop {
+            let look = match observe::look(key, &self.cache, served, memory, &|kind| self.watches.ensure(kind)) {
+                Ok(look) => look,
+                Err(NotYet::Gone) => return Err(self.forget(key)),
+                Err(NotYet::Listing(_)) => return Err(Next::WaitForCache),
+            };
+            if let Some(until) = memory.still_quiet(look.identity, now) {
+                self.metrics.memo_hit(&served.decider.description().name);
+                return Err(self.rest(until));
+            }
+            self.depend(&look, served, memory);
+            let Some(resource) = observe::found::resource(&look.resource) else { return Err(Next::Parked) };
+            if let Some(next) = self.without_asking(&look, &resource, memory).await {
+                return Err(next);
+            }
+            round += 1;
+            match question::ask(&look, served, memory, now, &self.metrics).await {
+                Err(NoDecision::Needs(queries)) if round < MOST_ROUNDS => memory.needs = queries,
+                decided => return Ok(Asked { look, resource, decided }),
+            }
+        }
     }
 
     /// The resource is still the one that was decided for, and nobody deleted or paused it meanwhile (I1).

@@ -11,7 +11,7 @@ use model::{
     status::StatusWrite,
 };
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -135,9 +135,12 @@ impl Memory {
         quiet.until.is_none_or(|until| now < until).then_some(quiet.until)
     }
 
-    /// Forgets the readiness of objects that are not among these any more.
-    pub fn only(&mut self, exists: impl Fn(&str) -> bool) {
-        self.readiness.retain(|uid, _| exists(uid));
+    /// Forgets the readiness of objects that are not there any more, once more are remembered than there are.
+    pub fn forget_others<'a>(&mut self, count: usize, uids: impl FnOnce() -> BTreeSet<&'a str>) {
+        if self.readiness.len() > count {
+            let uids = uids();
+            self.readiness.retain(|uid, _| uids.contains(&**uid));
+        }
     }
 }
 
@@ -162,7 +165,7 @@ mod tests {
         assert_eq!(memory.ready_since("a", false, 10), 0);
         assert_eq!(memory.ready_since("a", true, 20), 20);
         assert_eq!(memory.ready_since("a", true, 30), 20);
-        memory.only(|_| false);
+        memory.forget_others(0, BTreeSet::new);
         assert_eq!(memory.ready_since("a", true, 40), 0);
     }
 }

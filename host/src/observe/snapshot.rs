@@ -43,6 +43,13 @@ impl Look {
             };
             items.entry(id).or_insert(observed);
         }
+        memory.forget_others(items.len() + unnamed.len(), || {
+            let named = self.named.iter().filter_map(|(_, seen)| match seen {
+                Seen::Found(object) => Some(object),
+                Seen::Absent | Seen::Unknown(_) => None,
+            });
+            self.owned.iter().chain(named).map(|object| object.uid.as_str()).collect()
+        });
         let related = self.related.iter().map(|answer| RelatedAnswer {
             name: answer.query.name.clone(),
             complete: answer.reason.is_none(),
