@@ -6,7 +6,7 @@ use model::{
     plan::{Action, Applied, Plan, Reason, Step, StepResult},
 };
 
-/// What users are told of a pass: what the plugin says, what went, what was taken back, what failed. That children were
+/// What users are told of a pass: what the plugin says, what went, what was left alone, what was taken back, what failed. That children were
 /// made as they should be is no news.
 pub fn news_of(plan: &Plan<Applied>, decision: &Decision) -> Vec<News> {
     let mut news: Vec<News> =
@@ -19,6 +19,10 @@ pub fn news_of(plan: &Plan<Applied>, decision: &Decision) -> Vec<News> {
             }
             StepResult::Already(_) | StepResult::Skipped(_) => {}
         }
+    }
+    for let_be in plan.forgotten() {
+        let text = format!("item {} ({}) is left alone from now on: {}", let_be.item, let_be.target, let_be.why);
+        news.push(News::occurrence(false, "LeftAlone", text));
     }
     for blocked in plan.blocked() {
         news.push(News::state(

@@ -54,6 +54,27 @@ async fn what_the_plugin_still_wants_stays_until_it_does_not() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_child_that_somebody_else_took_stays_and_that_is_told() {
+    let world = World::start(counted).await;
+    world.create_widget("a", json!({"count": 3})).await;
+    world.settle("a").await;
+    let taken = json!({"metadata": {"labels": {"windlass.dev/owner-uid": "another"}, "ownerReferences": null}});
+    let taken = world.patch(&config_path("a-2"), taken).await;
+    let key = model::ObjectKey {
+        kind: model::Kind::new("", "v1", "ConfigMap"),
+        namespace: Some("default".into()),
+        name: "a-2".into(),
+    };
+    let version = taken["metadata"]["resourceVersion"].as_str().unwrap();
+    world.until(|| world.host.context.cache.get(&key).is_some_and(|object| object.resource_version == version)).await;
+    world.patch(&widget_path("a"), json!({"spec": {"count": 2}})).await;
+    world.settle("a").await;
+    assert!(world.get(&config_path("a-2")).await.is_some());
+    let events = world.events().await;
+    assert!(events.iter().any(|(_, reason, text)| reason == "LeftAlone" && text.contains("a-2")), "{events:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn i2_teardown_without_a_plugin_begins_only_after_a_condition_has_said_so() {
     let world = World::start(chain).await;
     world.create_widget("a", json!({"count": 2})).await;
