@@ -2,7 +2,6 @@
 //!
 //! The types mirror `wit/v1`, so that one adapter per contract version maps to one internal model.
 
-pub mod backoff;
 pub mod check;
 pub mod decision;
 pub mod description;

@@ -5,8 +5,6 @@
 pub const EVENT_NOTE_BYTES: usize = 1024;
 /// Most bytes of the reason of an Event.
 pub const EVENT_REASON_BYTES: usize = 128;
-/// Most bytes of a condition's message (the limit of `metav1.Condition`).
-pub const CONDITION_MESSAGE_BYTES: usize = 32_768;
 
 const MORE: &str = "…";
 

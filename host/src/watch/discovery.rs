@@ -2,7 +2,6 @@
 //! and again when a definition changes.
 
 use crate::client::DEADLINE;
-use kube::core::ApiResource;
 use model::Kind;
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -33,17 +32,6 @@ impl Resource {
             let _ = write!(path, "/{}", segment(name));
         }
         path
-    }
-
-    /// The library's description of the same.
-    pub fn api_resource(&self) -> ApiResource {
-        ApiResource {
-            group: self.kind.group.clone(),
-            version: self.kind.version.clone(),
-            api_version: self.kind.api_version(),
-            kind: self.kind.kind.clone(),
-            plural: self.plural.clone(),
-        }
     }
 
     /// The name of the kind that RBAC rules use: `statefulsets.apps`.
@@ -95,16 +83,6 @@ impl Discovery {
         let resources = Arc::new(resources);
         self.lock().insert(api_version, resources.clone());
         Ok(resources.iter().find(|resource| resource.kind == *kind).cloned())
-    }
-
-    /// How the API server serves a kind, as far as that was asked before. Each kind that is watched was.
-    pub fn known(&self, kind: &Kind) -> Option<Resource> {
-        self.lock().get(&kind.api_version())?.iter().find(|resource| resource.kind == *kind).cloned()
-    }
-
-    /// All kinds of which it is known how they are served.
-    pub fn all_known(&self) -> Vec<Resource> {
-        self.lock().values().flat_map(|resources| resources.iter().cloned()).collect()
     }
 
     /// Forgets what is known about a group: its definitions changed.
