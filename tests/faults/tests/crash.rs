@@ -12,6 +12,7 @@ use fixtures::world::World;
 use fixtures::writes::Deadly;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::io::Write as _;
 
 const NAME: &str = "prod-db";
 
@@ -160,7 +161,9 @@ async fn enumerate(scenario: Scenario, name: &str) -> Result<()> {
             }
         }
     }
-    println!(
+    // Past the test runner, which keeps what tests print: the count is part of what the suite says.
+    let _ = writeln!(
+        std::io::stdout(),
         "{name}: {} writes, {} points enumerated, {reached} reached, {} failed",
         reference.writes.len(),
         points.len(),
