@@ -38,6 +38,8 @@ pub struct Look {
     pub related: Vec<Answer>,
     /// What the resource has in its inventory. One that cannot be read is empty here and an error in the facts.
     pub inventory: Arc<Inventory>,
+    /// Kinds that the plugin writes and that the cluster does not serve.
+    pub unserved: Vec<Kind>,
     /// Same identity: same snapshot, but for the time.
     pub identity: Identity,
 }
@@ -95,7 +97,9 @@ pub fn look(
         .filter(|named| !owned.iter().any(|object| object.key == **named))
         .map(|named| (named.clone(), sighting::of(cache, named)))
         .collect();
-    let mut look = Look { resource, owned, named, related, inventory, identity: Identity::default() };
+    let unserved = served.decider.description().writes.iter().filter(|kind| cache.sync(kind) == Sync::Missing);
+    let unserved = unserved.cloned().collect();
+    let mut look = Look { resource, owned, named, related, inventory, unserved, identity: Identity::default() };
     look.identity = Identity::of(&look, served, memory);
     Ok(look)
 }

@@ -91,7 +91,7 @@ impl Context {
             return self.not_recorded(&look, memory, error).await;
         }
         let acted = self.actor.act(checked, &facts.resource, &mut memory.past, now, || self.still_wanted(&look)).await;
-        memory.learn(&acted.plan);
+        let mended = memory.learn(&acted.plan);
 
         // report: only what differs from what is told already.
         let report = Report {
@@ -102,9 +102,13 @@ impl Context {
             news: report::news_of(&acted.plan, &decision),
         };
         let told = report::report(self, memory, report).await;
-        let quiet = Quiet { identity: look.identity, until: decision.wake };
+        let wake = later::wake(&look, decision.wake, self.clock.now());
+        let quiet = Quiet { identity: look.identity, until: wake };
         memory.rest(later::is_quiet(&look, &acted, &told).then_some(quiet), &look.resource);
-        later::next(&acted, told, decision.wake, self.clock.now())
+        match later::next(&acted, told, wake, self.clock.now()) {
+            Next::Done { .. } if mended => later::again(),
+            next => next,
+        }
     }
 
     /// observe and decide: again, as long as the plugin wants to see more. The error is the end of a pass that has

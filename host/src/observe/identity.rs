@@ -37,6 +37,7 @@ impl Identity {
                 answer.objects.len().hash(hasher);
                 answer.objects.iter().for_each(|found| object(found, hasher));
             }
+            look.unserved.hash(hasher);
             memory.errors.hash(hasher);
         }
         Identity(one.finish(), two.finish())

@@ -18,6 +18,8 @@ use model::{
 };
 use std::time::Duration;
 
+/// How often it is asked whether a kind that is not served is served by now.
+const UNSERVED: Duration = Duration::from_secs(30);
 /// How soon a pass follows one that no event will follow: its writes changed nothing, or the event was before it.
 const AGAIN: Duration = Duration::from_millis(50);
 
@@ -52,8 +54,9 @@ impl Context {
 }
 
 impl Memory {
-    /// Takes over what a plan that was acted on taught: what was written last, and what failed.
-    pub(super) fn learn(&mut self, plan: &Plan<Applied>) {
+    /// Takes over what a plan that was acted on taught: what was written last, and what failed. True when an item whose
+    /// change had failed turned out to be as it should be: the plugin was shown the failure and has to be asked again.
+    pub(super) fn learn(&mut self, plan: &Plan<Applied>) -> bool {
         for (step, result) in plan.results() {
             match result {
                 StepResult::Failed(outcome) => {
@@ -70,7 +73,14 @@ impl Memory {
         let exists = |item: &String| plan.inventory().entries.iter().any(|entry| entry.id == *item);
         self.last_writes.retain(|item, _| exists(item));
         self.past.only(exists);
-        self.errors.retain(|item, _| exists(item) || plan.steps().iter().any(|step| step.item == *item));
+        // What needs nothing is as it should be, however it came to that: a write of ours whose answer was lost, a user.
+        let before = self.errors.len();
+        self.errors.retain(|item, _| {
+            plan.steps().iter().any(|step| step.item == *item)
+                || plan.waiting().iter().any(|waiting| waiting.item == *item)
+                || plan.blocked().iter().any(|blocked| blocked.item == *item)
+        });
+        self.errors.len() < before
     }
 }
 
@@ -89,6 +99,13 @@ pub(super) fn outcome(acted: &Acted, deleting: bool) -> Option<Outcome> {
 pub(super) fn is_quiet(look: &Look, acted: &Acted, told: &Result<bool, Failure>) -> bool {
     let unknown = look.named.iter().any(|(_, seen)| matches!(seen, Seen::Unknown(_)));
     acted.plan.steps().is_empty() && matches!(told, Ok(false)) && !unknown
+}
+
+/// When a resource that is as it should be is looked at again. Nobody is told that a kind is served from now on, so what
+/// may wait for one asks from time to time (D8).
+pub(super) fn wake(look: &Look, wake: Option<Instant>, now: Instant) -> Option<Instant> {
+    let appears = (!look.unserved.is_empty()).then(|| now + UNSERVED.as_millis() as u64);
+    wake.into_iter().chain(appears).min()
 }
 
 /// When to look again.
