@@ -220,7 +220,8 @@ impl Managers {
         self.0.extend(folded);
     }
 
-    /// Follow changes of the schema: what is owned whole now was owned in parts, and the other way round.
+    /// Follow changes of the schema: whoever owned a part of what is owned whole now owns the whole. The other way round
+    /// nothing changes: whoever owned the whole owns the name alone, as if it had always been granular.
     pub(crate) fn reconcile(&mut self, schema: &Schema, live: &Value) {
         for entry in &mut self.0 {
             entry.set = reconcile(&entry.set, schema, live);
@@ -245,28 +246,11 @@ fn reconcile(set: &FieldSet, schema: &Schema, live: &Value) -> FieldSet {
         let shape = shape::of(next, Some(value));
         if shape == Shape::Leaf && !below.is_empty() {
             out.put(element, true, FieldSet::default());
-        } else if shape != Shape::Leaf
-            && member
-            && below.is_empty()
-            && element.starts_with("f:")
-            && was_atomic(next, value)
-        {
-            out.put(element, false, super::typed::field_set(next, value));
         } else {
             out.put(element, member, reconcile(below, next, value));
         }
     }
     out
-}
-
-/// A non-empty object or list that is owned as a whole although it is granular now.
-fn was_atomic(schema: &Schema, value: &Value) -> bool {
-    let filled = match value {
-        Value::Object(map) => !map.is_empty(),
-        Value::Array(items) => !items.is_empty(),
-        _ => false,
-    };
-    filled && !schema.properties.is_empty() && !schema.typed
 }
 
 fn shown(who: &Identity) -> String {
