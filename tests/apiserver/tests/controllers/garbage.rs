@@ -159,6 +159,11 @@ async fn the_children_of_custom_resources_go_with_their_definition() {
     let one = widget(&cluster, "one").await;
     let owners = [reference(&one, "example.com/v1", "Widget", false)];
     cluster.create::<ConfigMap>(json!({"metadata": {"name": "child", "ownerReferences": owners}})).await;
+    // A definition that goes before the collector learnt of its kind leaves children behind, on a real cluster too. That
+    // another owner's child is collected shows that the collector knows the kind.
+    let other = json!({"apiVersion": "example.com/v1", "kind": "Widget", "name": "never", "uid": "never-was"});
+    cluster.create::<ConfigMap>(json!({"metadata": {"name": "stray", "ownerReferences": [other]}})).await;
+    cluster.until_gone::<ConfigMap>("stray").await;
     cluster.delete::<CustomResourceDefinition>("widgets.example.com", DeleteParams::default()).await;
     cluster.until_gone::<CustomResourceDefinition>("widgets.example.com").await;
     cluster.until_gone::<ConfigMap>("child").await;
