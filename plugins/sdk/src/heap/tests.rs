@@ -90,7 +90,7 @@ proptest! {
                 Step::Take(size, align) => {
                     let layout = layout(size, 1 << align);
                     let block = heap.allocate(layout);
-                    prop_assert!(!block.is_null() && block.addr() % layout.align() == 0);
+                    prop_assert!(!block.is_null() && block.addr().is_multiple_of(layout.align()));
                     // SAFETY: the block has that many bytes.
                     unsafe { block.write_bytes(mark, size) };
                     held.push((block, layout, mark));
