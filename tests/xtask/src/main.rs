@@ -3,6 +3,8 @@
 #![allow(clippy::print_stdout, reason = "a command-line tool")]
 
 mod bench;
+#[cfg(test)]
+mod boundaries;
 mod build;
 mod crds;
 mod demo;

@@ -40,7 +40,8 @@ impl Stage {
             "windlass",
         ]))?;
         let windlass = workspace.target.join("debug/windlass");
-        let folder = workspace.target.join("demo");
+        // A folder of its own, so that two demos at once do not meet.
+        let folder = workspace.target.join(format!("demo/{}", std::process::id()));
         std::fs::create_dir_all(&folder).with_context(|| format!("could not create {}", folder.display()))?;
         Ok(Stage { root: workspace.root, kubectl, windlass, plugins, folder })
     }
