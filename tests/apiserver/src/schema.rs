@@ -13,6 +13,7 @@ use serde_json::Value;
 pub mod cel;
 pub mod crd;
 mod decode;
+pub(crate) use decode::word;
 mod defaulting;
 pub mod formats;
 mod pruning;

@@ -50,7 +50,7 @@ pub(crate) fn check_kind(value: &mut Value, served: &Served) -> Result<(), ApiEr
         return Err(ApiError::bad_request(format!(
             "the object provided is unrecognized (must be of type {}): couldn't get version/kind; json parse error: json: cannot unmarshal {} into Go value of type struct {{ APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}",
             served.kind,
-            word(value),
+            crate::schema::word(value),
         )));
     };
     let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or("").to_owned();
@@ -92,21 +92,10 @@ pub(crate) fn check_kind(value: &mut Value, served: &Served) -> Result<(), ApiEr
             served,
             &format!(
                 "json: cannot unmarshal {} into Go struct field {}.metadata of type v1.ObjectMeta",
-                word(other),
+                crate::schema::word(other),
                 served.kind
             ),
         )),
-    }
-}
-
-fn word(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
     }
 }
 

@@ -7,6 +7,7 @@ use crate::api_error::ApiError;
 use crate::apply;
 use crate::clock::rfc3339;
 use crate::crds;
+use crate::http::request::Call;
 use crate::registry::Served;
 use crate::storage::{ObjectKey, Stored, WriteError};
 use serde_json::{Value, json};
@@ -24,6 +25,20 @@ pub(crate) struct Write<'a> {
 
 /// Bytes of one object that the storage of a real server takes (etcd's default limit on a request).
 const LARGEST: usize = 1_572_864;
+
+impl<'a> Write<'a> {
+    /// A write to the object that a request names.
+    pub(crate) fn of(api: &'a Api, call: &'a Call, served: &'a Served) -> Write<'a> {
+        Write {
+            api,
+            served,
+            key: super::key(call, served),
+            subresource: &call.target.subresource,
+            manager: call.manager(),
+            dry_run: call.dry_run(),
+        }
+    }
+}
 
 impl Write<'_> {
     /// Who writes, for the tracking of field ownership.

@@ -98,14 +98,7 @@ pub(crate) fn request(call: &Call, served: &Served) -> Result<(Format, Value), A
 pub(crate) fn patch(api: &Api, call: &Call, served: &Served) -> Result<Answer, ApiError> {
     let (format, change) = request(call, served)?;
     let key = key(call, served);
-    let write = Write {
-        api,
-        served,
-        key: key.clone(),
-        subresource: &call.target.subresource,
-        manager: call.manager(),
-        dry_run: call.dry_run(),
-    };
+    let write = Write::of(api, call, served);
     if format == Format::Apply {
         return apply_patch(&write, call, change);
     }

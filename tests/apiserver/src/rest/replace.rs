@@ -13,14 +13,7 @@ pub(crate) fn replace(api: &Api, call: &Call, served: &Served) -> Result<Answer,
     body::check_dry_run(call)?;
     create::check_manager(call, "UpdateOptions")?;
     let key = key(call, served);
-    let write = Write {
-        api,
-        served,
-        key: key.clone(),
-        subresource: &call.target.subresource,
-        manager: call.manager(),
-        dry_run: call.dry_run(),
-    };
+    let write = Write::of(api, call, served);
     loop {
         let existing = api.store.get(&served.table, &key);
         let old = existing.as_ref().map(|e| view(served, e));

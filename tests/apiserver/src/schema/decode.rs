@@ -76,7 +76,8 @@ fn mismatch(found: &str, schema: &Schema, owner: &str, path: &str) -> String {
     format!("json: cannot unmarshal {found} into Go struct field {owner}.{path} of type {}", go_type(schema))
 }
 
-fn word(value: &Value) -> &'static str {
+/// What Go's decoder calls a value of that shape.
+pub(crate) fn word(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "bool",
