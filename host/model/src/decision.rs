@@ -61,6 +61,8 @@ pub enum UpdatePolicy {
     Recreate,
     /// One at a time among the items with the same `after`.
     Rolling,
+    /// Laid over an object of others, which is never created or deleted.
+    Overlay,
 }
 
 /// What happens to an item that is no longer desired.

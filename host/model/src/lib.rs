@@ -10,6 +10,7 @@ pub mod digest;
 pub mod facts;
 pub mod fault;
 pub mod grant;
+pub mod gtid;
 pub mod inventory;
 pub mod kind;
 pub mod names;

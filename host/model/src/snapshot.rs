@@ -77,6 +77,9 @@ pub enum Observation {
     Unreachable(Unreachable),
 }
 
+/// Reason of an [`Unreachable`] that nobody has asked yet: nothing is known, and nothing has failed.
+pub const NOT_ASKED: &str = "NotAsked";
+
 /// No answer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Unreachable {

@@ -28,6 +28,12 @@ impl Description {
         self
     }
 
+    /// May return MySQL servers as desired items.
+    pub fn uses_mysql(mut self) -> Self {
+        self.backends.mysql = true;
+        self
+    }
+
     /// Wants to see these objects in every decision.
     pub fn reads(mut self, query: RelatedQuery) -> Self {
         self.reads.push(query);

@@ -2,7 +2,8 @@
 //! `Item::kubernetes("sts", json!({…})).after(["config"]).ready_when(ReadyWhen::Exists)`.
 
 use crate::bindings::windlass::plugin::types::{Body, GeneratedSecret, Label, PasswordRules, PlainValue, RandomValue};
-use crate::{Item, ReadyWhen, RemovalPolicy, UpdatePolicy, Value};
+use crate::mysql::MysqlServer;
+use crate::{Item, ReadyWhen, RemovalPolicy, SecretKey, UpdatePolicy, Value};
 
 impl Item {
     /// A Kubernetes object: apiVersion, kind, metadata.name, and what the plugin wants to own of the rest.
@@ -16,7 +17,12 @@ impl Item {
         Item::of(id, Body::Secret(secret.0))
     }
 
-    /// Any body: MySQL servers, ARM resources, vault secrets.
+    /// How a MySQL server should be. It owns nothing: leaving it out later changes nothing on the server.
+    pub fn mysql(id: &str, server: MysqlServer) -> Self {
+        Item::of(id, Body::Mysql(server))
+    }
+
+    /// Any body: ARM resources, vault secrets.
     pub fn of(id: &str, body: Body) -> Self {
         Item {
             id: id.to_string(),
@@ -58,6 +64,13 @@ impl Item {
             Body::Kubernetes(json) => serde_json::from_str(json).ok(),
             Body::Secret(_) | Body::Mysql(_) | Body::Azure(_) | Body::Vault(_) => None,
         }
+    }
+}
+
+impl SecretKey {
+    /// The key of a Secret in the namespace of the resource.
+    pub fn new(secret: &str, key: &str) -> Self {
+        SecretKey { secret: secret.to_string(), key: key.to_string() }
     }
 }
 

@@ -54,6 +54,7 @@ pub mod entry;
 mod heap;
 mod item;
 pub mod log;
+pub mod mysql;
 pub mod names;
 pub mod quantity;
 mod resource;
@@ -66,10 +67,11 @@ pub mod testing;
 pub use bindings::windlass::plugin::types::ObservedItem as Observed;
 pub use bindings::windlass::plugin::types::{
     Condition, Decision, Description, Event, Fault, FieldError, Item, Kind, ReadyWhen, RelatedAnswer, RelatedQuery,
-    RemovalPolicy, Truth, UpdatePolicy,
+    RemovalPolicy, SecretKey, Truth, UpdatePolicy,
 };
 pub use crd::{Column, Crd};
 pub use item::Secret;
+pub use model::gtid;
 pub use quantity::Quantity;
 pub use resource::{Metadata, Resource};
 pub use scalar::IntOrString;

@@ -1,6 +1,7 @@
 //! What a decision is made from, typed, with look-ups that never fail loudly: what is not there is `None`.
 
 use crate::bindings::windlass::plugin::types::Observation;
+use crate::mysql::{NOT_ASKED, Seen};
 use crate::{Observed, RelatedAnswer, Resource, Value};
 
 /// Everything that one decision is made from.
@@ -36,6 +37,11 @@ impl<Spec, Status> Snapshot<Spec, Status> {
         self.item(id).and_then(Observed::object)
     }
 
+    /// The MySQL server of this item. An item that the last pass did not have was not asked.
+    pub fn mysql(&self, id: &str) -> Seen<'_> {
+        self.item(id).map_or(Seen::NotAsked, Observed::mysql)
+    }
+
     /// The answer to the query of this name, where it was asked.
     pub fn related(&self, name: &str) -> Option<&RelatedAnswer> {
         self.related.iter().find(|answer| answer.name == name)
@@ -58,6 +64,20 @@ impl Observed {
             | Observation::Azure(_)
             | Observation::Vault(_)
             | Observation::Unreachable(_) => None,
+        }
+    }
+
+    /// The MySQL server, where this is one.
+    pub fn mysql(&self) -> Seen<'_> {
+        match &self.state {
+            Observation::Mysql(facts) => Seen::Answers(facts),
+            Observation::Unreachable(unreachable) if unreachable.reason == NOT_ASKED => Seen::NotAsked,
+            Observation::Unreachable(unreachable) => Seen::Silent(unreachable),
+            Observation::Absent
+            | Observation::Kubernetes(_)
+            | Observation::Secret(_)
+            | Observation::Azure(_)
+            | Observation::Vault(_) => Seen::NotAsked,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Snapshots for native tests and benchmarks, as the host would make them. Not part of a component.
 
 use crate::bindings::windlass::plugin::types::{Observation, ObservedItem, RelatedAnswer, Snapshot};
+use crate::mysql::{MysqlFacts, Unreachable};
 use crate::{Item, Value};
 
 /// A snapshot being made. Time is 2026-01-01T00:00:00Z unless it is set.
@@ -41,6 +42,16 @@ impl SnapshotOf {
             Some(manifest) => snapshot.found(&item.id, &manifest, ready),
             None => snapshot.observed(&item.id, Observation::Absent, ready),
         })
+    }
+
+    /// A MySQL server that answered.
+    pub fn answers(self, id: &str, facts: &MysqlFacts) -> Self {
+        self.observed(id, Observation::Mysql(facts.clone()), true)
+    }
+
+    /// A MySQL server that did not answer, since when (milliseconds since the Unix epoch) and why.
+    pub fn silent(self, id: &str, since: u64, reason: &str) -> Self {
+        self.observed(id, Observation::Unreachable(Unreachable { since, reason: reason.to_string() }), false)
     }
 
     fn observed(mut self, id: &str, state: Observation, ready: bool) -> Self {

@@ -78,6 +78,7 @@ fn item(answer: &Answer, index: usize, item: v1::Item) -> Lifted<Item> {
             v1::UpdatePolicy::CreateOnce => UpdatePolicy::CreateOnce,
             v1::UpdatePolicy::Recreate => UpdatePolicy::Recreate,
             v1::UpdatePolicy::Rolling => UpdatePolicy::Rolling,
+            v1::UpdatePolicy::Overlay => UpdatePolicy::Overlay,
         },
         removal: match removal {
             v1::RemovalPolicy::Delete => RemovalPolicy::Delete,
