@@ -13,6 +13,7 @@ pub mod grant;
 pub mod gtid;
 pub mod inventory;
 pub mod kind;
+pub mod mysql;
 pub mod names;
 pub mod order;
 pub mod outcome;
