@@ -6,11 +6,13 @@
 
 mod guard;
 pub mod kubernetes;
+mod mysql;
 mod past;
 mod record;
 mod secret;
 mod step;
 
+pub use mysql::Hands;
 pub use past::Past;
 pub use record::{RecordError, let_go, record};
 
@@ -58,10 +60,12 @@ pub struct Actor {
 pub struct Acted {
     /// The plan with what became of each step.
     pub plan: Plan<Applied>,
-    /// The most urgent class among the failures, and the word of the first failure of that class.
+    /// The most urgent class among the failures of Kubernetes, and the word of the first failure of that class.
     pub worst: Option<(Class, &'static str)>,
-    /// Steps that changed something in the cluster.
+    /// Steps that changed something.
     pub writes: usize,
+    /// Something was changed on a server. No event tells of it.
+    pub servers_changed: bool,
 }
 
 impl Actor {
@@ -72,6 +76,7 @@ impl Actor {
         &self,
         plan: Plan<Checked>,
         resource: &ResourceFacts,
+        hands: &Hands<'_>,
         past: &mut Past,
         now: Instant,
         still_wanted: impl Fn() -> bool,
@@ -105,6 +110,9 @@ impl Actor {
                         if step.action.destructive() {
                             confirmed.clone().map_err(Trouble::Failed)?;
                         }
+                        if step.action.is_server() {
+                            return hands.converge(self, step, resource).await;
+                        }
                         self.run(step, resource).await.map_err(Trouble::Failed)
                     }
                     .instrument(span)
@@ -122,8 +130,11 @@ impl Actor {
             results.extend(outcomes);
         }
         let worst = worst(&results);
-        let writes = results.iter().filter(|result| matches!(result, Ok(Done { changed: true, .. }))).count();
-        Acted { plan: plan.applied(results.into_iter().map(into_result).collect()), worst, writes }
+        let changed = |result: &Result<Done, Trouble>| matches!(result, Ok(Done { changed: true, .. }));
+        let servers_changed =
+            plan.steps().iter().zip(&results).any(|(step, result)| step.action.is_server() && changed(result));
+        let writes = results.iter().filter(|result| changed(result)).count();
+        Acted { plan: plan.applied(results.into_iter().map(into_result).collect()), worst, writes, servers_changed }
     }
 
     /// How the kind of an object is served.
@@ -158,6 +169,8 @@ struct Done {
 enum Trouble {
     Skipped(String),
     Failed(Failure),
+    /// A MySQL server is not as it should be. That is no reason to look at the others less often.
+    Server(crate::mysql::Failure),
 }
 
 fn worst(results: &[Result<Done, Trouble>]) -> Option<(Class, &'static str)> {
@@ -169,7 +182,7 @@ fn worst(results: &[Result<Done, Trouble>]) -> Option<(Class, &'static str)> {
     };
     let failures = results.iter().filter_map(|result| match result {
         Err(Trouble::Failed(failure)) => Some((failure.class(), failure.reason())),
-        Err(Trouble::Skipped(_)) | Ok(_) => None,
+        Err(Trouble::Skipped(_) | Trouble::Server(_)) | Ok(_) => None,
     });
     failures.min_by_key(|(class, _)| urgency(*class))
 }
@@ -180,6 +193,11 @@ fn into_result(result: Result<Done, Trouble>) -> StepResult {
         Ok(Done { changed: false, remember, editors: _ }) => StepResult::Already(remember),
         Err(Trouble::Skipped(why)) => StepResult::Skipped(why),
         Err(Trouble::Failed(failure)) => StepResult::Failed(step_failure(&failure, failure.to_string())),
+        Err(Trouble::Server(failure)) => StepResult::Failed(StepFailure {
+            reason: failure.reason().into(),
+            message: failure.to_string(),
+            class: failure.class(),
+        }),
     }
 }
 

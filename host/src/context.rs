@@ -11,11 +11,12 @@ use crate::{
     clock::Clock,
     decide::decider::Decider,
     entropy::Entropy,
+    mysql::Servers,
     serve::Metrics,
     watch::{Cache, FingerprintKey, Ledger, Trigger, Watches},
 };
 use missing::Missing;
-use model::{CheckLimits, Grants, Kind, snapshot::Json};
+use model::{CheckLimits, Grants, Kind, description::Backends, snapshot::Json};
 use std::{
     collections::HashMap,
     sync::{Arc, PoisonError, RwLock},
@@ -34,6 +35,8 @@ pub struct Context {
     pub trigger: Arc<Trigger>,
     /// Who decides for which kind.
     pub plugins: Arc<Plugins>,
+    /// Talks to MySQL servers.
+    pub mysql: Arc<dyn Servers>,
     /// Changes the cluster.
     pub actor: Actor,
     /// The time of day.
@@ -60,6 +63,8 @@ pub struct Parts {
     pub trigger: Arc<Trigger>,
     /// Who decides for which kind.
     pub plugins: Arc<Plugins>,
+    /// Talks to MySQL servers.
+    pub mysql: Arc<dyn Servers>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
@@ -75,18 +80,32 @@ pub struct Parts {
 impl Context {
     /// A host that remembers nothing yet.
     pub fn new(parts: Parts) -> Self {
-        let Parts { client, cache, ledger, watches, trigger, plugins, clock, entropy, fingerprints, metrics, stop } =
-            parts;
+        let Parts {
+            client,
+            cache,
+            ledger,
+            watches,
+            trigger,
+            plugins,
+            mysql,
+            clock,
+            entropy,
+            fingerprints,
+            metrics,
+            stop,
+        } = parts;
         let (reader, writer) = act::kubernetes::connect(client, metrics.clone());
         let discovery = watches.discovery().clone();
         let actor = Actor { writer, reader, discovery, ledger: ledger.clone(), entropy, fingerprints, stop };
-        let limits = CheckLimits::default();
+        let backends = Backends { mysql: true, ..Backends::default() };
+        let limits = CheckLimits { backends, ..CheckLimits::default() };
         Context {
             cache,
             ledger,
             watches,
             trigger,
             plugins,
+            mysql,
             actor,
             clock,
             limits,

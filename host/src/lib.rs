@@ -12,6 +12,7 @@ pub mod decide;
 pub mod driver;
 pub mod entropy;
 pub mod install;
+pub mod mysql;
 pub mod observe;
 pub mod plugins;
 pub mod reconcile;

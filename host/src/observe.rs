@@ -1,15 +1,19 @@
-//! Observe: the key of a resource in, one immutable view of it and everything around it out. From caches alone: nothing
-//! is asked of the API server here, and an unchanged resource is recognised without a document being parsed.
+//! Observe: the key of a resource in, one immutable view of it and everything around it out. Kubernetes from caches alone:
+//! nothing is asked of the API server for it, and an unchanged resource is recognised without a document being parsed.
+//! Servers of other backends are asked, and only when a decision is due.
 //!
 //! It goes in two steps. A [`Look`] collects references to cached objects and the identity of the whole; only when that
 //! identity is new, or the last pass left something to do, [`Look::snapshot`] and [`Look::facts`] read the documents.
 
+mod credentials;
 pub mod found;
 mod identity;
 mod related;
+pub mod servers;
 mod sighting;
 mod snapshot;
 
+pub use credentials::Credentials;
 pub use identity::Identity;
 pub use related::Answer;
 
@@ -40,8 +44,12 @@ pub struct Look {
     pub inventory: Arc<Inventory>,
     /// Kinds that the plugin writes and that the cluster does not serve.
     pub unserved: Vec<Kind>,
-    /// Same identity: same snapshot, but for the time.
+    /// MySQL servers that were asked in this pass.
+    pub servers: Arc<servers::Asked>,
+    /// Same identity: same view of Kubernetes.
     pub identity: Identity,
+    /// Same question: same snapshot, but for the time.
+    pub question: Identity,
 }
 
 /// What the cache says about one object.
@@ -65,6 +73,13 @@ pub enum NotYet {
 }
 
 impl Look {
+    /// The same look with what servers answered.
+    pub fn with_servers(mut self, servers: Arc<servers::Asked>) -> Self {
+        self.question = self.identity.with_servers(&servers);
+        self.servers = servers;
+        self
+    }
+
     /// What the plugin asked to see.
     pub fn queries(&self) -> Vec<RelatedQuery> {
         self.related.iter().map(|answer| answer.query.clone()).collect()
@@ -99,8 +114,19 @@ pub fn look(
         .collect();
     let unserved = served.decider.description().writes.iter().filter(|kind| cache.sync(kind) == Sync::Missing);
     let unserved = unserved.cloned().collect();
-    let mut look = Look { resource, owned, named, related, inventory, unserved, identity: Identity::default() };
+    let mut look = Look {
+        resource,
+        owned,
+        named,
+        related,
+        inventory,
+        unserved,
+        servers: Arc::default(),
+        identity: Identity::default(),
+        question: Identity::default(),
+    };
     look.identity = Identity::of(&look, served, memory);
+    look.question = look.identity;
     Ok(look)
 }
 

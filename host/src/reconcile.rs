@@ -6,13 +6,14 @@
 mod around;
 mod early;
 mod later;
+mod servers;
 
 use crate::{
     act,
     context::{Context, Memory, Quiet, Served},
     decide::question::{self, NoDecision},
     driver::{Next, Reconciler},
-    observe::{self, Look, NotYet},
+    observe::{self, Look, NotYet, servers::has_servers},
     report::{self, Report},
     watch::Freshness,
 };
@@ -87,17 +88,23 @@ impl Context {
         if checked.finished() {
             return self.let_go(&facts.resource).await;
         }
-        if let Err(error) = act::record(&self.actor, &checked, &facts.resource).await {
-            return self.not_recorded(&look, memory, error).await;
-        }
-        let acted = self.actor.act(checked, &facts.resource, &mut memory.past, now, || self.still_wanted(&look)).await;
+        let version = match act::record(&self.actor, &checked, &facts.resource).await {
+            Ok(written) => written.unwrap_or_else(|| look.resource.resource_version.clone()),
+            Err(error) => return self.not_recorded(&look, memory, error).await,
+        };
+        let hands = self.hands(&look, memory, &checked, version.clone()).await;
+        let still_wanted = || self.still_wanted(&look);
+        let acted = self.actor.act(checked, &facts.resource, &hands, &mut memory.past, now, still_wanted).await;
         let mended = memory.learn(&acted.plan);
+
+        let servers = has_servers(&decision);
 
         // report: only what differs from what is told already.
         let report = Report {
             resource: &look.resource,
             decision: Some(&decision).filter(|_| teardown.is_none()).map(|decision| &**decision),
-            outcome: later::outcome(&acted, facts.resource.deleting),
+            outcome: later::outcome(&acted, facts.resource.deleting, servers),
+            version: servers.then_some(version),
             teardown,
             news: report::news_of(&acted.plan, &decision),
         };
@@ -105,7 +112,7 @@ impl Context {
         let wake = later::wake(&look, decision.wake, self.clock.now());
         let quiet = Quiet { identity: look.identity, until: wake };
         memory.rest(later::is_quiet(&look, &acted, &told).then_some(quiet), &look.resource);
-        match later::next(&acted, told, wake, self.clock.now()) {
+        match later::next(&acted, told, wake, servers, self.clock.now()) {
             Next::Done { .. } if mended => later::again(),
             next => next,
         }
@@ -115,6 +122,7 @@ impl Context {
     /// nothing to decide.
     async fn ask(&self, key: &ObjectKey, served: &Served, memory: &mut Memory, now: Instant) -> Result<Asked, Next> {
         let mut round = 0;
+        let mut asked = None;
         loop {
             let look = match observe::look(key, &self.cache, served, memory, &|kind| self.watches.ensure(kind)) {
                 Ok(look) => look,
@@ -130,11 +138,25 @@ impl Context {
             if let Some(next) = self.without_asking(&look, &resource, memory).await {
                 return Err(next);
             }
+            let servers = match &asked {
+                Some(servers) => Arc::clone(servers),
+                None => self.ask_known_servers(&look, memory).await,
+            };
+            let look = look.with_servers(servers.clone());
             round += 1;
-            match question::ask(&look, served, memory, now, &self.metrics).await {
+            // Servers take their time to answer.
+            match question::ask(&look, served, memory, self.clock.now().max(now), &self.metrics).await {
                 Err(NoDecision::Needs(queries)) if round < MOST_ROUNDS => memory.needs = queries,
+                Ok(decision) if round < MOST_ROUNDS => {
+                    match self.ask_new_servers(&look, &decision, memory, &servers).await {
+                        Some(more) => asked = Some(more),
+                        None => return Ok(Asked { look, resource, decided: Ok(decision) }),
+                    }
+                    continue;
+                }
                 decided => return Ok(Asked { look, resource, decided }),
             }
+            asked = Some(servers);
         }
     }
 

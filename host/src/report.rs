@@ -29,6 +29,8 @@ pub struct Report<'a> {
     pub decision: Option<&'a Decision>,
     /// What the pass ended with. None: the status stays as it is, because another pass will say more at once.
     pub outcome: Option<Outcome>,
+    /// Write the status only onto this version of the resource; none: onto any.
+    pub version: Option<String>,
     /// Why the teardown goes on, or soon will, without the plugin: reason and message.
     pub teardown: Option<(String, String)>,
     /// What happened.
@@ -38,7 +40,7 @@ pub struct Report<'a> {
 impl<'a> Report<'a> {
     /// A report of a pass in which the plugin gave no decision.
     pub fn undecided(resource: &'a Object, outcome: Option<Outcome>, news: Vec<News>) -> Self {
-        Report { resource, decision: None, outcome, teardown: None, news }
+        Report { resource, decision: None, outcome, version: None, teardown: None, news }
     }
 }
 
@@ -48,7 +50,7 @@ impl<'a> Report<'a> {
 /// When the status could not be written. Events are told as well as possible: a lost one is no reason for another pass.
 #[tracing::instrument(level = "debug", skip_all)]
 pub async fn report(context: &Context, memory: &mut Memory, report: Report<'_>) -> Result<bool, Failure> {
-    let Report { resource, decision, outcome, teardown, news } = report;
+    let Report { resource, decision, outcome, version, teardown, news } = report;
     let now = context.clock.now();
     tell(context, memory, resource, news, now).await;
     let Some(outcome) = outcome else { return Ok(false) };
@@ -58,7 +60,7 @@ pub async fn report(context: &Context, memory: &mut Memory, report: Report<'_>) 
     let said = Said { decision, outcome: &outcome, teardown, generation: resource.generation };
     let before = document.get("status").unwrap_or(&Value::Null);
     let Some(status) = status::merge(before, said, &rfc3339(now), memory.status.as_ref()) else { return Ok(false) };
-    let answer = write(context, resource, &status).await?;
+    let answer = write(context, resource, version.as_deref(), &status).await?;
     memory.status = Some(StatusWrite::new(&status, answer.get("status").unwrap_or(&Value::Null)));
     Ok(true)
 }
@@ -107,12 +109,15 @@ async fn store(
     }
 }
 
-async fn write(context: &Context, resource: &Object, status: &Status) -> Result<Value, Failure> {
+async fn write(context: &Context, resource: &Object, version: Option<&str>, status: &Status) -> Result<Value, Failure> {
     let ObjectKey { kind, namespace, name } = &resource.key;
-    let body = json!({
+    let mut body = json!({
         "apiVersion": kind.api_version(), "kind": kind.kind,
         "metadata": { "name": name, "namespace": namespace }, "status": status.value,
     });
+    if let Some(version) = version {
+        body["metadata"]["resourceVersion"] = version.into();
+    }
     let served = context.actor.served_as(&resource.key).await?;
     let target = Target { key: &resource.key, resource: &served };
     let answer = context.actor.writer.apply_status(target, &resource.uid, &body).await?;

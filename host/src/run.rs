@@ -16,6 +16,7 @@ use crate::context::{Context, Parts, Plugins};
 use crate::decide::Compiler;
 use crate::driver::{Deadlines, Driver, View};
 use crate::entropy::Entropy;
+use crate::mysql::{self, Servers};
 use crate::serve::{self, Metrics};
 use crate::watch::queue::Limits;
 use crate::watch::watches::{self, Watches};
@@ -49,6 +50,8 @@ pub struct RunConfig {
     pub requests_per_second: u32,
     /// Where metrics and health are served; nowhere where none.
     pub listen_metrics: Option<SocketAddr>,
+    /// Talks to MySQL servers.
+    pub mysql: Arc<dyn Servers>,
     /// Folder for compiled plugins; none: compiled at each start.
     pub cache_dir: Option<PathBuf>,
     /// Where plugins are compiled.
@@ -78,6 +81,7 @@ impl RunConfig {
             concurrency: 16,
             requests_per_second: 1000,
             listen_metrics: None,
+            mysql: Arc::new(mysql::Unavailable),
             cache_dir: None,
             compiler,
             system_namespace: "windlass-system".into(),
@@ -225,6 +229,7 @@ impl Host {
             watches: watches.clone(),
             trigger: trigger.clone(),
             plugins: plugins.clone(),
+            mysql: config.mysql.clone(),
             clock: config.clock.clone(),
             entropy: entropy.clone(),
             fingerprints: key,

@@ -93,7 +93,7 @@ pub enum Body {
 }
 
 /// A key of a Secret in the namespace of the resource.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct SecretKey {
     /// Name of the Secret.
     pub secret: String,

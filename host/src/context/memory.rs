@@ -2,9 +2,17 @@
 //! from what is observed, and a process that forgot everything ends in the same state. It saves work, and it counts what
 //! only shows over time.
 
-use crate::{act::Past, decide::flapping::Flapping, observe::Identity, report::Told, watch::Object};
+use crate::{
+    act::Past,
+    decide::flapping::Flapping,
+    mysql::Lease,
+    observe::{Credentials, Identity},
+    report::Told,
+    watch::Object,
+};
 use model::{
     Decision, Inventory, ItemId, ObjectKey,
+    decision::MysqlServer,
     description::RelatedQuery,
     facts::LastWrite,
     snapshot::{Instant, Json},
@@ -30,6 +38,12 @@ pub struct Memory {
     /// The decision for a view that still has something to be done about. A quiet resource has none: of a large fleet
     /// nearly all are quiet, and none of them needs it before something changes.
     pub decided: Option<(Identity, Arc<Decision>)>,
+    /// How the MySQL servers of the last decision should be: what is asked before the next.
+    pub servers: BTreeMap<ItemId, Arc<MysqlServer>>,
+    /// Held while there are such servers.
+    pub lease: Option<Lease>,
+    /// Values of the Secrets that those servers name.
+    pub credentials: Credentials,
     /// What the plugin asked for last by `needs`.
     pub needs: Vec<RelatedQuery>,
     /// Objects in the way of its items, and objects of its inventory that do not carry its marks.

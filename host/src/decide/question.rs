@@ -55,7 +55,7 @@ pub async fn ask(
 ) -> Result<Arc<Decision>, NoDecision> {
     let plugin = &served.decider.description().name;
     if let Some((identity, decision)) = &memory.decided
-        && *identity == look.identity
+        && *identity == look.question
         && decision.wake.is_none_or(|wake| now < wake)
     {
         metrics.memo_hit(plugin);
@@ -87,7 +87,7 @@ async fn decide(look: &Look, served: &Served, memory: &mut Memory, now: Instant)
     if let Some(item) = memory.flapping.note(wish(look, served), &decision, now) {
         return Err(NoDecision::Flapping(item));
     }
-    memory.decided = Some((look.identity, decision.clone()));
+    memory.decided = Some((look.question, decision.clone()));
     Ok(decision)
 }
 

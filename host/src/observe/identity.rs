@@ -1,7 +1,8 @@
 //! What makes two looks at a resource the same look: uids and resourceVersions of everything that went in, and what else
-//! a plugin is shown. No document is read, and nothing is allocated.
+//! a plugin is shown. No document is read, and nothing is
+//! allocated where there are no servers.
 
-use super::{Look, Seen};
+use super::{Look, Seen, servers::Asked};
 use crate::{
     context::{Memory, Served},
     watch::Object,
@@ -39,6 +40,29 @@ impl Identity {
             }
             look.unserved.hash(hasher);
             memory.errors.hash(hasher);
+        }
+        Identity(one.finish(), two.finish())
+    }
+}
+
+impl Identity {
+    /// The identity of a view that holds servers besides. How long a server runs says nothing about what it is.
+    pub(super) fn with_servers(self, servers: &Asked) -> Self {
+        if servers.is_empty() {
+            return self;
+        }
+        let (mut one, mut two) = (DefaultHasher::new(), DefaultHasher::new());
+        two.write_u8(1);
+        for hasher in [&mut one, &mut two] {
+            self.hash(hasher);
+            for (id, found) in servers {
+                id.hash(hasher);
+                let mut seen = found.seen.clone();
+                if let Ok(facts) = &mut seen.state {
+                    facts.uptime = 0;
+                }
+                format!("{seen:?}").hash(hasher);
+            }
         }
         Identity(one.finish(), two.finish())
     }

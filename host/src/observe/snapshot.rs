@@ -1,7 +1,7 @@
 //! The two forms of a look: a [`Snapshot`] for the plugin, and [`Facts`] for the plan. Both are of the same moment and of
 //! the same objects.
 
-use super::{Look, Seen, found, sighting};
+use super::{Look, Seen, found, servers, sighting};
 use crate::{
     context::{Memory, Served},
     watch::{Cache, Object},
@@ -43,12 +43,19 @@ impl Look {
             };
             items.entry(id).or_insert(observed);
         }
+        for (id, found) in &*self.servers {
+            let item = servers::item(id, found);
+            let ready_since = memory.ready_since(id, item.ready, now);
+            let last_error = memory.errors.get(id).cloned();
+            items.insert(id.clone(), ObservedItem { ready_since, last_error, ..item });
+        }
         memory.forget_others(items.len() + unnamed.len(), || {
             let named = self.named.iter().filter_map(|(_, seen)| match seen {
                 Seen::Found(object) => Some(object),
                 Seen::Absent | Seen::Unknown(_) => None,
             });
-            self.owned.iter().chain(named).map(|object| object.uid.as_str()).collect()
+            let objects = self.owned.iter().chain(named).map(|object| object.uid.as_str());
+            objects.chain(self.servers.keys().map(String::as_str)).collect()
         });
         let related = self.related.iter().map(|answer| RelatedAnswer {
             name: answer.query.name.clone(),
@@ -90,6 +97,7 @@ impl Look {
                 note(&mut facts, &key, sighting::of(cache, &key));
             }
         }
+        servers::note(&mut facts, &self.servers, decision);
         facts
     }
 

@@ -86,13 +86,15 @@ impl Memory {
 
 /// What to put into the status. Nothing while another pass will follow at once and say more: a status for each step of a
 /// resource would be as many writes as its children.
-pub(super) fn outcome(acted: &Acted, deleting: bool) -> Option<Outcome> {
+///
+/// With servers it is another matter: the plugin's next step may be one that the status has to say first.
+pub(super) fn outcome(acted: &Acted, deleting: bool, servers: bool) -> Option<Outcome> {
     let on_the_way = acted.worst.is_none() && !acted.plan.steps().is_empty();
     let waits = !deleting && !acted.plan.waiting().is_empty();
     let worth_a_write = !on_the_way || waits || !acted.plan.blocked().is_empty();
     // A failure that a new look mends is no state of the resource.
     let passing = acted.worst.is_some_and(|(class, _)| class == Class::Observe);
-    (worth_a_write && !passing).then(|| Outcome::of_plan(&acted.plan, deleting))
+    (servers || (worth_a_write && !passing)).then(|| Outcome::of_plan(&acted.plan, deleting))
 }
 
 /// Whether the same look would lead to nothing again: no step, no word, and no view that was missing.
@@ -108,18 +110,34 @@ pub(super) fn wake(look: &Look, wake: Option<Instant>, now: Instant) -> Option<I
     wake.into_iter().chain(appears).min()
 }
 
-/// When to look again.
-pub(super) fn next(acted: &Acted, told: Result<bool, Failure>, wake: Option<Instant>, now: Instant) -> Next {
-    if let Some((class, reason)) = acted.worst {
-        return retry(class, reason);
-    }
-    if let Err(failure) = told {
-        return retry(failure.class(), failure.reason());
-    }
-    if !acted.plan.steps().is_empty() && acted.writes == 0 {
+/// When to look again. `servers`: the decision is about servers, which nobody else looks at.
+pub(super) fn next(
+    acted: &Acted,
+    told: Result<bool, Failure>,
+    wake: Option<Instant>,
+    servers: bool,
+    now: Instant,
+) -> Next {
+    let wake = wake.map(|wake| Duration::from_millis(wake.saturating_sub(now)));
+    let failed = acted.worst.or_else(|| told.as_ref().err().map(|failure| (failure.class(), failure.reason())));
+    // What became of servers is seen by looking at them, and a status that came too late is for a new decision.
+    if acted.servers_changed || (servers && matches!(told, Err(Failure::Changed(_)))) {
         return again();
     }
-    Next::Done { wake: wake.map(|wake| Duration::from_millis(wake.saturating_sub(now))) }
+    match (failed, wake) {
+        // One object that cannot be written is no reason to leave servers alone.
+        (Some((class, reason)), Some(wake)) if servers => {
+            let after = act::pause(class).map_or(wake, |pause| pause.min(wake));
+            return Next::Retry { after: Some(after), reason };
+        }
+        (Some((class, reason)), _) => return retry(class, reason),
+        (None, _) => {}
+    }
+    let of_kubernetes = acted.plan.steps().iter().any(|step| !step.action.is_server());
+    if of_kubernetes && acted.writes == 0 {
+        return again();
+    }
+    Next::Done { wake }
 }
 
 /// A new look at once.

@@ -25,6 +25,7 @@ use windlass::{
     decide::decider::{Breakdown, Decider},
     driver::{Next, Reconciler},
     entropy::Entropy,
+    mysql::Unavailable,
     serve::Metrics,
     watch::{Cache, FingerprintKey, Ledger, Trigger, Watches, watches},
 };
@@ -307,6 +308,7 @@ impl Host {
             watches: Arc::new(watched),
             trigger,
             plugins,
+            mysql: Arc::new(Unavailable),
             clock: clock.clone(),
             entropy,
             fingerprints: key,

@@ -184,6 +184,11 @@ impl Action {
         matches!(self, Action::Recreate { .. } | Action::Delete { .. } | Action::RemoveExternal { .. })
     }
 
+    /// The step is about a MySQL server.
+    pub fn is_server(&self) -> bool {
+        matches!(self, Action::Mysql(_))
+    }
+
     /// One word for logs, metrics and the `plan` command.
     pub fn verb(&self) -> &'static str {
         match self {
