@@ -20,7 +20,7 @@ use futures::future::BoxFuture;
 use model::{
     ItemId, ObjectKey,
     decision::MysqlServer,
-    snapshot::{MysqlFacts, Unreachable},
+    snapshot::{NOT_ASKED, Unreachable},
 };
 use std::collections::BTreeMap;
 
@@ -78,13 +78,14 @@ pub struct Wanted {
     pub secrets: Secrets,
 }
 
-/// What was seen of one server.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Seen {
-    /// What the plugin is shown.
-    pub state: Result<Box<MysqlFacts>, Unreachable>,
-    /// The server is as the item wants with which it was looked at: nothing would be changed.
-    pub as_desired: bool,
+/// What was seen of one server: what [`model::mysql::plan`] is made from, or why nothing is known.
+///
+/// Accounts and the source are told as compared with the item that the server was looked at with.
+pub type Seen = Result<Box<model::mysql::Seen>, Unreachable>;
+
+/// What there is of a server that nobody asked yet. No failure: nothing is known of it.
+pub fn not_asked() -> Seen {
+    Err(Unreachable { since: 0, reason: NOT_ASKED.into() })
 }
 
 impl Wanted {

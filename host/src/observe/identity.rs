@@ -58,8 +58,8 @@ impl Identity {
             for (id, found) in servers {
                 id.hash(hasher);
                 let mut seen = found.seen.clone();
-                if let Ok(facts) = &mut seen.state {
-                    facts.uptime = 0;
+                if let Ok(seen) = &mut seen {
+                    seen.facts.uptime = 0;
                 }
                 format!("{seen:?}").hash(hasher);
             }

@@ -4,6 +4,7 @@
 use crate::mysql::{Seen, Wanted};
 use model::{
     Body, Decision, Item, ItemId, Observation, ObservedItem,
+    decision::MysqlServer,
     facts::{External, Facts, Presence},
 };
 use std::collections::BTreeMap;
@@ -32,11 +33,11 @@ pub fn is_server(item: &Item) -> bool {
 
 /// The items as plugins are shown them, without what only a memory of earlier passes tells.
 pub(super) fn item(id: &ItemId, found: &Found) -> ObservedItem {
-    let (state, answers) = match &found.seen.state {
-        Ok(facts) => (Observation::Mysql(facts.clone()), true),
-        Err(unreachable) => (Observation::Unreachable(unreachable.clone()), false),
+    let state = match &found.seen {
+        Ok(seen) => Observation::Mysql(Box::new(seen.facts.clone())),
+        Err(unreachable) => Observation::Unreachable(unreachable.clone()),
     };
-    let ready = answers && found.seen.as_desired;
+    let ready = standing(&found.wanted.server, &found.seen).ready;
     ObservedItem { id: id.clone(), state, ready, ready_since: 0, last_error: None, deleting: false }
 }
 
@@ -46,9 +47,31 @@ pub(super) fn note(facts: &mut Facts, asked: &Asked, decision: &Decision) {
     for item in &decision.items {
         let Body::Mysql(server) = &item.body else { continue };
         let Some(found) = asked.get(&item.id) else { continue };
-        let answers = found.seen.state.is_ok();
-        let as_desired = answers && found.seen.as_desired && found.wanted.server == **server;
-        let presence = if answers { Presence::Present } else { Presence::Unknown };
-        facts.external.insert(item.id.clone(), External { presence, ready: as_desired, as_desired, ours: true });
+        facts.external.insert(item.id.clone(), standing_of(server, found));
     }
+}
+
+/// As [`standing`], of a server that may be wanted otherwise than when it was asked: what was compared with the item then
+/// says nothing about this one.
+fn standing_of(server: &MysqlServer, found: &Found) -> External {
+    let same = |server: &MysqlServer| {
+        let MysqlServer { replication, accounts, .. } = server;
+        (replication.clone(), accounts.clone())
+    };
+    let standing = standing(server, &found.seen);
+    if same(server) == same(&found.wanted.server) || standing.presence == Presence::Unknown {
+        return standing;
+    }
+    External { ready: false, as_desired: false, ..standing }
+}
+
+/// How far a server is from what is wanted. One that waits for something, with nothing to change, is as desired and not
+/// ready; one whose preconditions do not hold is neither, so that the item says why.
+fn standing(server: &MysqlServer, seen: &Seen) -> External {
+    let (presence, ready, as_desired) = match seen.as_ref().map(|seen| model::mysql::plan(server, seen)) {
+        Ok(Ok(course)) => (Presence::Present, course.settled(), course.changes.is_empty()),
+        Ok(Err(_)) => (Presence::Present, false, false),
+        Err(_) => (Presence::Unknown, false, false),
+    };
+    External { presence, ready, as_desired, ours: true }
 }

@@ -73,8 +73,8 @@ impl Context {
             _ => None,
         });
         let servers: Vec<(ItemId, MysqlServer)> = servers.collect();
-        let closed = |id: &ItemId| match look.servers.get(id).map(|found| &found.seen.state) {
-            Some(Ok(facts)) => facts.read_only,
+        let closed = |id: &ItemId| match look.servers.get(id).map(|found| &found.seen) {
+            Some(Ok(seen)) => seen.facts.read_only,
             Some(Err(_)) | None => true,
         };
         let opening = servers.iter().filter(|(id, server)| server.writable && closed(id));
