@@ -112,6 +112,8 @@ pub struct GeneratedSecret {
     pub plain: Vec<(String, String)>,
     /// Values to make.
     pub random: Vec<RandomValue>,
+    /// Values that are put together from others.
+    pub composed: Vec<ComposedValue>,
     /// A higher number makes new values.
     pub generation: u32,
     /// Labels of the Secret.
@@ -127,6 +129,17 @@ pub struct RandomValue {
     pub length: u32,
     /// Alphabet and classes.
     pub rules: PasswordRules,
+    /// A login name whose parts must not be in the value; empty for none.
+    pub avoid: String,
+}
+
+/// One value that is put together from others of its Secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ComposedValue {
+    /// Key in the Secret.
+    pub key: String,
+    /// Text with places for the values of other keys, see [`crate::template`].
+    pub template: String,
 }
 
 /// Alphabet and classes of a password.
@@ -239,6 +252,28 @@ pub struct ArmResource {
     pub secrets: Vec<(String, SecretKey)>,
     pub observe_only: bool,
     pub adopt: bool,
+    pub unique_name: bool,
+    pub change: ArmChange,
+    pub ready_field: Option<ReadyField>,
+}
+
+/// How an Azure resource that exists is changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub enum ArmChange {
+    /// PUT of the whole body.
+    #[default]
+    Put,
+    /// PATCH of what differs.
+    Patch,
+}
+
+/// The place of an Azure resource whose value says that it is ready.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ReadyField {
+    /// JSON pointer.
+    pub pointer: String,
+    /// Any of these means ready.
+    pub values: Vec<String>,
 }
 
 /// One Key Vault secret.
@@ -249,6 +284,7 @@ pub struct VaultSecret {
     pub name: String,
     pub value: SecretKey,
     pub content_type: Option<String>,
+    pub observe_only: bool,
 }
 
 /// A condition of a status, without times.

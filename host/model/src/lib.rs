@@ -26,6 +26,7 @@ pub mod related;
 pub mod scope;
 pub mod snapshot;
 pub mod status;
+pub mod template;
 pub mod text;
 
 pub use check::{CheckLimits, Refusal};

@@ -180,6 +180,8 @@ pub struct ArmFacts {
     pub operation: Option<OperationFacts>,
     pub etag: Option<String>,
     pub accepted: bool,
+    pub name_taken: Option<String>,
+    pub sent_secrets: Vec<(String, String)>,
 }
 
 /// An asynchronous operation of ARM.
@@ -189,7 +191,17 @@ pub struct OperationFacts {
     pub running: bool,
     pub error_code: Option<String>,
     pub error_message: Option<String>,
+    pub failure: Option<FailureClass>,
     pub retry_at: Instant,
+}
+
+/// What becomes of a write that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "cases are those of `failure-class` in wit/v1, documented there")]
+pub enum FailureClass {
+    Transient,
+    Blocked,
+    Final,
 }
 
 /// A Key Vault secret.

@@ -35,15 +35,17 @@ impl Actor {
                 let answer = self.writer.apply_forced(target, &live.uid, object).await?;
                 self.remember(resource, key, answer, *desired, Some(live))
             }
-            Action::CreateSecret { key, object, plain, random, desired } => {
-                let body = secret::create(object, plain, random, &self.entropy)?;
+            Action::CreateSecret { key, object, plain, random, composed, desired } => {
+                let body = secret::create(object, plain, random, composed, &self.entropy)?;
                 let answer = self.writer.create_secret(target, &body).await?;
                 self.remember(resource, key, answer, *desired, None)
             }
-            Action::AddSecretValues { key, object, live, plain, random, rotate, desired } => {
-                let stored = if rotate.is_empty() { None } else { Some(guard::confirm(self, target, live).await?) };
+            Action::AddSecretValues { key, object, live, plain, random, rotate, composed, desired } => {
+                let alone = rotate.is_empty() && composed.is_empty();
+                let stored = if alone { None } else { Some(guard::confirm(self, target, live).await?) };
                 let stored = stored.as_ref().and_then(|secret| secret.as_ref());
-                let patch = secret::change(object, plain, random, rotate, stored, &self.entropy)?;
+                let new = secret::New { plain, random, rotate, composed };
+                let patch = secret::change(object, new, stored, &self.entropy)?;
                 let Live { uid, resource_version } = live;
                 let answer = self.writer.merge_secret(target, uid, resource_version, &patch).await?;
                 self.remember(resource, key, answer, *desired, Some(live))

@@ -27,7 +27,13 @@ pub fn secret(name: &str, generation: u32) -> Item {
         name: name.into(),
         secret_type: "Opaque".into(),
         plain: vec![("user".into(), "root".into())],
-        random: vec![RandomValue { key: "password".into(), length: 24, rules: PasswordRules::Alphanumeric }],
+        random: vec![RandomValue {
+            key: "password".into(),
+            length: 24,
+            rules: PasswordRules::Alphanumeric,
+            avoid: String::new(),
+        }],
+        composed: Vec::new(),
         generation,
         labels: Vec::new(),
     };

@@ -26,6 +26,7 @@ pub struct Crd {
     categories: Vec<String>,
     columns: Vec<Column>,
     scale: Option<Value>,
+    rules: Vec<Value>,
     spec: Value,
     status: Value,
 }
@@ -86,6 +87,7 @@ impl Crd {
             categories: Vec::new(),
             columns: Vec::new(),
             scale: None,
+            rules: Vec::new(),
             spec: structural::bounded(schema_of::<Spec>()),
             // Not bounded: no rule reads the status, and a bound could only make a report of the host fail.
             status: structural::with_conditions(schema_of::<Status>()),
@@ -122,6 +124,13 @@ impl Crd {
         self.scale = Some(json!({
             "specReplicasPath": wished, "statusReplicasPath": counted, "labelSelectorPath": selector,
         }));
+        self
+    }
+
+    /// A validation rule over the whole object, for what depends on the status: what cannot change once something exists.
+    /// See [`rule`].
+    pub fn rule(mut self, rule: Value) -> Self {
+        self.rules.push(rule);
         self
     }
 
@@ -166,6 +175,9 @@ impl Crd {
                 },
             } },
         });
+        if !self.rules.is_empty() {
+            version["schema"]["openAPIV3Schema"]["x-kubernetes-validations"] = json!(self.rules);
+        }
         if !self.columns.is_empty() {
             version["additionalPrinterColumns"] = self.columns.iter().map(column_manifest).collect();
         }

@@ -34,6 +34,18 @@ impl Description {
         self
     }
 
+    /// May return Azure resources as desired items.
+    pub fn uses_azure(mut self) -> Self {
+        self.backends.azure = true;
+        self
+    }
+
+    /// May return Key Vault secrets as desired items.
+    pub fn uses_vault(mut self) -> Self {
+        self.backends.vault = true;
+        self
+    }
+
     /// Wants to see these objects in every decision.
     pub fn reads(mut self, query: RelatedQuery) -> Self {
         self.reads.push(query);

@@ -1,7 +1,9 @@
 //! Builders for desired items. In: an id and what should exist. Out: an item with the default policies, to be narrowed:
 //! `Item::kubernetes("sts", json!({…})).after(["config"]).ready_when(ReadyWhen::Exists)`.
 
-use crate::bindings::windlass::plugin::types::{Body, GeneratedSecret, Label, PasswordRules, PlainValue, RandomValue};
+use crate::bindings::windlass::plugin::types::{
+    Body, ComposedValue, GeneratedSecret, Label, PasswordRules, PlainValue, RandomValue,
+};
 use crate::mysql::MysqlServer;
 use crate::{Item, ReadyWhen, RemovalPolicy, SecretKey, UpdatePolicy, Value};
 
@@ -22,7 +24,7 @@ impl Item {
         Item::of(id, Body::Mysql(server))
     }
 
-    /// Any body: ARM resources, vault secrets.
+    /// Any body.
     pub fn of(id: &str, body: Body) -> Self {
         Item {
             id: id.to_string(),
@@ -86,6 +88,7 @@ impl Secret {
             secret_type: "Opaque".to_string(),
             plain: Vec::new(),
             random: Vec::new(),
+            composed: Vec::new(),
             generation: 1,
             labels: Vec::new(),
         })
@@ -98,14 +101,23 @@ impl Secret {
     }
 
     /// A random value of letters and digits. `length` is in characters, 16 to 128.
-    pub fn random(mut self, key: &str, length: u32) -> Self {
-        self.0.random.push(RandomValue { key: key.to_string(), length, rules: PasswordRules::Alphanumeric });
+    pub fn random(self, key: &str, length: u32) -> Self {
+        self.random_of(key, length, PasswordRules::Alphanumeric, "")
+    }
+
+    /// A random value that Azure SQL takes as the password of this login. `length` is in characters, 16 to 128.
+    pub fn random_for_azure_sql(self, key: &str, length: u32, login: &str) -> Self {
+        self.random_of(key, length, PasswordRules::AzureSql, login)
+    }
+
+    fn random_of(mut self, key: &str, length: u32, rules: PasswordRules, avoid: &str) -> Self {
+        self.0.random.push(RandomValue { key: key.to_string(), length, rules, avoid: avoid.to_string() });
         self
     }
 
-    /// A random value that Azure SQL takes as a password. `length` is in characters, 16 to 128.
-    pub fn random_for_azure_sql(mut self, key: &str, length: u32) -> Self {
-        self.0.random.push(RandomValue { key: key.to_string(), length, rules: PasswordRules::AzureSql });
+    /// A value that is put together from others of the Secret: `{KEY}`, or `{KEY:url}` for the percent-encoded form.
+    pub fn composed(mut self, key: &str, template: &str) -> Self {
+        self.0.composed.push(ComposedValue { key: key.to_string(), template: template.to_string() });
         self
     }
 

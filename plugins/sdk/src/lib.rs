@@ -43,6 +43,7 @@
 //! # fn main() {}
 //! ```
 
+pub mod azure;
 pub mod bindings;
 mod condition;
 pub mod crd;

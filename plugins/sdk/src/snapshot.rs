@@ -1,5 +1,6 @@
 //! What a decision is made from, typed, with look-ups that never fail loudly: what is not there is `None`.
 
+use crate::azure::{self, ArmFacts, SecretFacts, Sight, VaultFacts};
 use crate::bindings::windlass::plugin::types::Observation;
 use crate::mysql::{NOT_ASKED, Seen};
 use crate::{Observed, RelatedAnswer, Resource, Value};
@@ -40,6 +41,24 @@ impl<Spec, Status> Snapshot<Spec, Status> {
     /// The MySQL server of this item. An item that the last pass did not have was not asked.
     pub fn mysql(&self, id: &str) -> Seen<'_> {
         self.item(id).map_or(Seen::NotAsked, Observed::mysql)
+    }
+
+    /// The Azure resource of this item. An item that the last pass did not have was not asked for.
+    pub fn arm(&self, id: &str) -> Sight<'_, ArmFacts> {
+        self.item(id).map_or(Sight::NotAsked, |item| azure::arm(&item.state))
+    }
+
+    /// The Key Vault secret of this item. An item that the last pass did not have was not asked for.
+    pub fn vault(&self, id: &str) -> Sight<'_, VaultFacts> {
+        self.item(id).map_or(Sight::NotAsked, |item| azure::vault(&item.state))
+    }
+
+    /// Keys and fingerprints of the generated Secret of this item, where it exists.
+    pub fn secret(&self, id: &str) -> Option<&SecretFacts> {
+        match &self.item(id)?.state {
+            Observation::Secret(facts) => Some(facts),
+            _ => None,
+        }
     }
 
     /// The answer to the query of this name, where it was asked.

@@ -1,5 +1,6 @@
 //! Snapshots for native tests and benchmarks, as the host would make them. Not part of a component.
 
+use crate::azure::{ArmFacts, SecretFacts, SecretFingerprint, VaultFacts};
 use crate::bindings::windlass::plugin::types::{Observation, ObservedItem, RelatedAnswer, Snapshot};
 use crate::mysql::{MysqlFacts, Unreachable};
 use crate::{Item, Value};
@@ -52,6 +53,24 @@ impl SnapshotOf {
     /// A MySQL server that did not answer, since when (milliseconds since the Unix epoch) and why.
     pub fn silent(self, id: &str, since: u64, reason: &str) -> Self {
         self.observed(id, Observation::Unreachable(Unreachable { since, reason: reason.to_string() }), false)
+    }
+
+    /// An Azure resource that was asked for.
+    pub fn arm(self, id: &str, facts: &ArmFacts, ready: bool) -> Self {
+        self.observed(id, Observation::Azure(facts.clone()), ready)
+    }
+
+    /// A Key Vault secret that was asked for.
+    pub fn vault(self, id: &str, facts: &VaultFacts, ready: bool) -> Self {
+        self.observed(id, Observation::Vault(facts.clone()), ready)
+    }
+
+    /// A generated Secret that exists, with keys and fingerprints.
+    pub fn secret(self, id: &str, generation: u32, keys: &[(&str, &str)]) -> Self {
+        let keys = keys
+            .iter()
+            .map(|(key, fingerprint)| SecretFingerprint { key: key.to_string(), fingerprint: fingerprint.to_string() });
+        self.observed(id, Observation::Secret(SecretFacts { generation, keys: keys.collect() }), true)
     }
 
     fn observed(mut self, id: &str, state: Observation, ready: bool) -> Self {

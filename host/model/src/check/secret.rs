@@ -5,6 +5,7 @@ use super::{Problem, Rule};
 use crate::decision::GeneratedSecret;
 use crate::kind::Kind;
 use crate::names::syntax;
+use crate::template;
 use std::collections::BTreeSet;
 
 /// Characters of a random value, as the contract has it.
@@ -17,7 +18,7 @@ pub(crate) fn is_token(type_: &str) -> bool {
 
 /// Everything that is wrong with a generated Secret.
 pub(crate) fn problems(id: &str, secret: &GeneratedSecret) -> Result<(), Vec<Problem>> {
-    let GeneratedSecret { name, secret_type, plain, random, generation: _, labels } = secret;
+    let GeneratedSecret { name, secret_type, plain, random, composed, generation: _, labels } = secret;
     let mut problems = Vec::new();
     let mut add = |rule, message: &str| problems.push(Problem::new(rule, id, message));
     if let Err(why) = syntax::object_name(&Kind::new("", "v1", "Secret"), name) {
@@ -30,7 +31,10 @@ pub(crate) fn problems(id: &str, secret: &GeneratedSecret) -> Result<(), Vec<Pro
         add(Rule::MalformedObject, "its type is no short text");
     }
     let mut keys = BTreeSet::new();
-    for key in plain.iter().map(|(key, _)| key).chain(random.iter().map(|value| &value.key)) {
+    let values: BTreeSet<&String> =
+        plain.iter().map(|(key, _)| key).chain(random.iter().map(|value| &value.key)).collect();
+    let all = plain.iter().map(|(key, _)| key).chain(random.iter().map(|value| &value.key));
+    for key in all.chain(composed.iter().map(|value| &value.key)) {
         if let Err(why) = syntax::data_key(key) {
             add(Rule::InvalidName, &format!("the key {key:?} {why}"));
         }
@@ -39,6 +43,18 @@ pub(crate) fn problems(id: &str, secret: &GeneratedSecret) -> Result<(), Vec<Pro
         }
         if !keys.insert(key) {
             add(Rule::DuplicateTarget, &format!("the key {key:?} is there twice"));
+        }
+    }
+    for value in composed {
+        match template::keys(&value.template) {
+            Err(why) => add(Rule::MalformedObject, &format!("the template of {:?} has {why}", value.key)),
+            Ok(keys) => {
+                for key in keys.into_iter().filter(|key| !values.contains(&(*key).to_owned())) {
+                    let why =
+                        format!("the template of {:?} names {key:?}, which is no plain or random value", value.key);
+                    add(Rule::MalformedObject, &why);
+                }
+            }
         }
     }
     for value in random.iter().filter(|value| !LENGTH.contains(&value.length)) {

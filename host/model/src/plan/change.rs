@@ -92,11 +92,12 @@ fn live(found: &Found) -> Live {
 
 fn create(one: &Desired, key: &ObjectKey, object: &Value, desired: Digest) -> Change {
     let action = match &one.body {
-        Body::Secret(GeneratedSecret { plain, random, .. }) => Action::CreateSecret {
+        Body::Secret(GeneratedSecret { plain, random, composed, .. }) => Action::CreateSecret {
             key: key.clone(),
             object: object.clone(),
             plain: plain.clone(),
             random: random.clone(),
+            composed: composed.clone(),
             desired,
         },
         _ => Action::Apply { key: key.clone(), object: object.clone(), live: None, desired },
@@ -193,7 +194,8 @@ fn secret(one: &Desired, wanted: &GeneratedSecret, found: &Found, object: &Value
     } else {
         Vec::new()
     };
-    let plain_missing = wanted.plain.iter().any(|(key, _)| !has_key(found, key));
+    let plain_missing = wanted.plain.iter().any(|(key, _)| !has_key(found, key))
+        || wanted.composed.iter().any(|value| !has_key(found, &value.key));
     let same_wish = found.desired_digest() == Some(desired);
     let marked = diff::differences(&without_digest_and_generation(object), &found.content);
     if missing.is_empty() && rotate.is_empty() && !plain_missing && same_wish && marked.is_empty() {
@@ -248,6 +250,7 @@ fn add_values(
         plain: wanted.plain.clone(),
         random,
         rotate,
+        composed: wanted.composed.clone(),
         desired,
     }
 }
@@ -257,9 +260,24 @@ fn external(one: &Desired, facts: &Facts) -> Change {
     let Some(External { presence, ready, as_desired, ours }) = facts.external.get(id).copied() else {
         return Change::Wait("was not looked at yet".into());
     };
+    let watched = match &one.body {
+        Body::Azure(resource) => resource.observe_only,
+        Body::Vault(secret) => secret.observe_only,
+        Body::Mysql(_) | Body::Kubernetes(_) | Body::Secret(_) => false,
+    };
+    if watched {
+        return match presence {
+            Presence::Unknown => Change::Wait("its backend does not answer".into()),
+            Presence::Present => Change::None { ready: external_readied(ready) },
+            // Not ready rather than waiting: there is nothing that the host would do.
+            Presence::Absent => {
+                Change::None { ready: Readied { ready: false, reason: "is not there and only looked at".into() } }
+            }
+        };
+    }
     let (adopts, action) = match &one.body {
         Body::Mysql(server) => (true, Action::Mysql(server.clone())),
-        Body::Azure(resource) => (resource.adopt || resource.observe_only, Action::Azure(Box::new(resource.clone()))),
+        Body::Azure(resource) => (resource.adopt, Action::Azure(Box::new(resource.clone()))),
         Body::Vault(secret) => (false, Action::Vault(Box::new(secret.clone()))),
         Body::Kubernetes(_) | Body::Secret(_) => return Change::Wait("is of no other backend".into()),
     };
@@ -269,10 +287,12 @@ fn external(one: &Desired, facts: &Facts) -> Change {
             "it exists and is not marked as ours; choose another name, or put {id} into annotation {} of the resource",
             names::ANNOTATION_ADOPT
         )),
-        Presence::Present if as_desired => Change::None {
-            ready: Readied { ready, reason: if ready { "is ready".into() } else { "is not ready".into() } },
-        },
+        Presence::Present if as_desired => Change::None { ready: external_readied(ready) },
         Presence::Present => Change::Needed { action: action.into(), reason: Reason::External, ready: Some(ready) },
         Presence::Absent => Change::Needed { action: action.into(), reason: Reason::Missing, ready: None },
     }
+}
+
+fn external_readied(ready: bool) -> Readied {
+    Readied { ready, reason: if ready { "is ready".into() } else { "is not ready".into() } }
 }

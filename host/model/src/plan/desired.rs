@@ -164,8 +164,13 @@ pub(super) fn secret_type(secret: &GeneratedSecret) -> &str {
 fn secret_digest(object: &Value, secret: &GeneratedSecret) -> Digest {
     let random: Vec<Value> =
         secret.random.iter().map(|value| json!([value.key, value.length, format!("{:?}", value.rules)])).collect();
+    let composed: Vec<Value> = secret.composed.iter().map(|value| json!([value.key, value.template])).collect();
     let plain: Vec<Value> = secret.plain.iter().map(|(key, value)| json!([key, value])).collect();
-    Digest::of(&json!([object, plain, random]))
+    if composed.is_empty() {
+        // As it was before there were any, so that Secrets of an older host are not written again.
+        return Digest::of(&json!([object, plain, random]));
+    }
+    Digest::of(&json!([object, plain, random, composed]))
 }
 
 /// The kind of Secrets.

@@ -75,6 +75,8 @@ pub(super) fn plan(
     let abandoned = facts.resource.deleting && facts.resource.abandoned();
     let mut omitted = Vec::new();
     let mut left = Vec::new();
+    // Things of other backends that stay: there is no owner reference to take off, they are only forgotten.
+    let mut kept = Vec::new();
     for (at, (entry, state)) in remaining.iter().enumerate() {
         let policy = if orphaned { RemovalPolicy::Keep } else { policy(entry, state) };
         if policy == RemovalPolicy::Delete && abandoned {
@@ -82,6 +84,10 @@ pub(super) fn plan(
             continue;
         }
         let policy = if abandoned { RemovalPolicy::Keep } else { policy };
+        if policy == RemovalPolicy::Keep && matches!(state, State::External) {
+            kept.push(at);
+            continue;
+        }
         let allowed = facts.resource.allows_delete(&entry.id);
         let goes = policy == RemovalPolicy::Delete && !allowed;
         if goes && !facts.resource.deleting && !matches!(state, State::Unknown(_)) {
@@ -99,15 +105,19 @@ pub(super) fn plan(
         remove(entry, state, policy, allowed, &blockers, desired, settled, facts, last_wave, body);
     }
     let existing = existing(desired, settled, facts, &remaining);
-    for at in &left {
+    let abandonment = format!("annotation {} lets it be", names::ANNOTATION_ABANDON);
+    let reasons = left.iter().map(|at| (at, abandonment.as_str()));
+    let reasons = reasons.chain(kept.iter().map(|at| (at, "its removal policy is to stay")));
+    for (at, why) in reasons {
         if let Some((entry, _)) = remaining.get(*at) {
             body.forgotten.push(Forgotten {
                 item: entry.id.clone(),
                 target: entry.target.to_string(),
-                why: format!("annotation {} lets it be", names::ANNOTATION_ABANDON),
+                why: why.to_owned(),
             });
         }
     }
+    left.extend(kept);
     body.sort();
     let mut at = 0;
     remaining.retain(|_| {

@@ -1,6 +1,6 @@
 //! One step of a plan: data that says what to write, and under which conditions.
 
-use crate::decision::{ArmResource, ItemId, MysqlServer, RandomValue, VaultSecret};
+use crate::decision::{ArmResource, ComposedValue, ItemId, MysqlServer, RandomValue, VaultSecret};
 use crate::digest::Digest;
 use crate::inventory::Backend;
 use crate::kind::ObjectKey;
@@ -75,6 +75,8 @@ pub enum Action {
         plain: Vec<(String, String)>,
         /// Values to make.
         random: Vec<RandomValue>,
+        /// Values that are put together from the others.
+        composed: Vec<ComposedValue>,
         /// The digest to remember.
         desired: Digest,
     },
@@ -93,6 +95,8 @@ pub enum Action {
         random: Vec<RandomValue>,
         /// Keys to make anew: the value that is there moves to `KEY.previous`.
         rotate: Vec<RandomValue>,
+        /// Values that are put together from all the others, old and new: set.
+        composed: Vec<ComposedValue>,
         /// The digest to remember.
         desired: Digest,
     },

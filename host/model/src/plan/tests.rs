@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod deletion;
+mod external;
 mod properties;
 mod refusals;
 mod world;
@@ -175,8 +176,14 @@ fn secret(keys: &[&str], generation: u32) -> Body {
         plain: vec![("user".into(), "root".into())],
         random: keys
             .iter()
-            .map(|key| RandomValue { key: (*key).into(), length: 32, rules: PasswordRules::Alphanumeric })
+            .map(|key| RandomValue {
+                key: (*key).into(),
+                length: 32,
+                rules: PasswordRules::Alphanumeric,
+                avoid: String::new(),
+            })
             .collect(),
+        composed: vec![],
         generation,
         labels: vec![],
     })

@@ -5,9 +5,9 @@ use super::bindings::windlass::plugin::types as v1;
 use model::{
     Condition, Decision, Description, Fault, FieldError, Item, Kind, Truth,
     decision::{
-        ArmResource, Body, Event, GeneratedSecret, MysqlAccount, MysqlServer, PasswordRules, Precondition, RandomValue,
-        ReadyWhen, RemovalPolicy, Replication, ReplicationSource, Reseed, SecretKey, Tls, TlsMode, UpdatePolicy,
-        VaultSecret,
+        ArmChange, ArmResource, Body, ComposedValue, Event, GeneratedSecret, MysqlAccount, MysqlServer, PasswordRules,
+        Precondition, RandomValue, ReadyField, ReadyWhen, RemovalPolicy, Replication, ReplicationSource, Reseed,
+        SecretKey, Tls, TlsMode, UpdatePolicy, VaultSecret,
     },
     description::{Backends, RelatedQuery},
 };
@@ -98,13 +98,13 @@ fn item(answer: &Answer, index: usize, item: v1::Item) -> Lifted<Item> {
 }
 
 fn generated_secret(answer: &Answer, secret: v1::GeneratedSecret) -> Lifted<GeneratedSecret> {
-    let v1::GeneratedSecret { name, secret_type, plain, random, generation, labels } = secret;
+    let v1::GeneratedSecret { name, secret_type, plain, random, composed, generation, labels } = secret;
     Ok(GeneratedSecret {
         name: answer.text(name),
         secret_type: answer.text(secret_type),
         plain: answer
             .list("plain", plain, |_, v1::PlainValue { key, value }| Ok((answer.text(key), answer.text(value))))?,
-        random: answer.list("random", random, |_, v1::RandomValue { key, length, rules }| {
+        random: answer.list("random", random, |_, v1::RandomValue { key, length, rules, avoid }| {
             Ok(RandomValue {
                 key: answer.text(key),
                 length,
@@ -112,7 +112,11 @@ fn generated_secret(answer: &Answer, secret: v1::GeneratedSecret) -> Lifted<Gene
                     v1::PasswordRules::Alphanumeric => PasswordRules::Alphanumeric,
                     v1::PasswordRules::AzureSql => PasswordRules::AzureSql,
                 },
+                avoid: answer.text(avoid),
             })
+        })?,
+        composed: answer.list("composed", composed, |_, v1::ComposedValue { key, template }| {
+            Ok(ComposedValue { key: answer.text(key), template: answer.text(template) })
         })?,
         generation,
         labels: answer
@@ -200,7 +204,17 @@ fn precondition(answer: &Answer, precondition: v1::Precondition) -> Precondition
 }
 
 fn arm_resource(answer: &Answer, index: usize, resource: v1::ArmResource) -> Lifted<ArmResource> {
-    let v1::ArmResource { resource_id, api_version, body, secrets, observe_only, adopt } = resource;
+    let v1::ArmResource {
+        resource_id,
+        api_version,
+        body,
+        secrets,
+        observe_only,
+        adopt,
+        unique_name,
+        change,
+        ready_field,
+    } = resource;
     Ok(ArmResource {
         resource_id: answer.text(resource_id),
         api_version: answer.text(api_version),
@@ -210,16 +224,28 @@ fn arm_resource(answer: &Answer, index: usize, resource: v1::ArmResource) -> Lif
         })?,
         observe_only,
         adopt,
+        unique_name,
+        change: match change {
+            v1::ArmChange::Put => ArmChange::Put,
+            v1::ArmChange::Patch => ArmChange::Patch,
+        },
+        ready_field: match ready_field {
+            Some(v1::ReadyField { pointer, values }) => {
+                Some(ReadyField { pointer: answer.text(pointer), values: texts(answer, "values", values)? })
+            }
+            None => None,
+        },
     })
 }
 
 fn vault_secret(answer: &Answer, secret: v1::VaultSecret) -> VaultSecret {
-    let v1::VaultSecret { vault, name, value, content_type } = secret;
+    let v1::VaultSecret { vault, name, value, content_type, observe_only } = secret;
     VaultSecret {
         vault: answer.text(vault),
         name: answer.text(name),
         value: secret_key(answer, value),
         content_type: content_type.map(|content_type| answer.text(content_type)),
+        observe_only,
     }
 }
 

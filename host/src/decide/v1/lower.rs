@@ -5,7 +5,7 @@ use super::bindings::windlass::plugin::types as v1;
 use model::{
     Snapshot,
     snapshot::{
-        ArmFacts, CloneFacts, CloneState, IoState, MysqlFacts, Observation, ObservedItem, OperationFacts,
+        ArmFacts, CloneFacts, CloneState, FailureClass, IoState, MysqlFacts, Observation, ObservedItem, OperationFacts,
         RelatedAnswer, SecretFacts, SemiSyncFacts, SourceFacts, Unreachable, VaultFacts,
     },
 };
@@ -34,12 +34,13 @@ fn lists(state: &Observation) -> Lists<'_> {
         Observation::Secret(SecretFacts { keys, .. }) => {
             Lists::Keys(keys.iter().map(|(key, fingerprint)| v1::SecretFingerprint { key, fingerprint }).collect())
         }
+        Observation::Azure(ArmFacts { sent_secrets, .. }) => Lists::Keys(
+            sent_secrets.iter().map(|(key, fingerprint)| v1::SecretFingerprint { key, fingerprint }).collect(),
+        ),
         Observation::Mysql(facts) => Lists::Accounts(facts.accounts.iter().map(String::as_str).collect()),
-        Observation::Absent
-        | Observation::Kubernetes(_)
-        | Observation::Azure(_)
-        | Observation::Vault(_)
-        | Observation::Unreachable(_) => Lists::None,
+        Observation::Absent | Observation::Kubernetes(_) | Observation::Vault(_) | Observation::Unreachable(_) => {
+            Lists::None
+        }
     }
 }
 
@@ -72,20 +73,16 @@ fn observation<'a>(state: &'a Observation, lists: &'a Lists<'a>) -> v1::Observat
             let accounts = if let Lists::Accounts(accounts) = lists { accounts.as_slice() } else { &[] };
             v1::Observation::Mysql(mysql(facts, accounts))
         }
-        Observation::Azure(ArmFacts { found, body, operation, etag, accepted }) => {
+        Observation::Azure(ArmFacts { found, body, operation, etag, accepted, name_taken, sent_secrets: _ }) => {
+            let sent_secrets = if let Lists::Keys(keys) = lists { keys.as_slice() } else { &[] };
             v1::Observation::Azure(v1::ArmFacts {
                 found: *found,
                 body,
-                operation: operation.as_ref().map(|OperationFacts { running, error_code, error_message, retry_at }| {
-                    v1::OperationFacts {
-                        running: *running,
-                        error_code: error_code.as_deref(),
-                        error_message: error_message.as_deref(),
-                        retry_at: *retry_at,
-                    }
-                }),
+                operation: operation.as_ref().map(operation_facts),
                 etag: etag.as_deref(),
                 accepted: *accepted,
+                name_taken: name_taken.as_deref(),
+                sent_secrets,
             })
         }
         Observation::Vault(VaultFacts { found, soft_deleted, version, fingerprint }) => {
@@ -99,6 +96,21 @@ fn observation<'a>(state: &'a Observation, lists: &'a Lists<'a>) -> v1::Observat
         Observation::Unreachable(Unreachable { since, reason }) => {
             v1::Observation::Unreachable(v1::Unreachable { since: *since, reason })
         }
+    }
+}
+
+fn operation_facts(operation: &OperationFacts) -> v1::OperationFacts<'_> {
+    let OperationFacts { running, error_code, error_message, failure, retry_at } = operation;
+    v1::OperationFacts {
+        running: *running,
+        error_code: error_code.as_deref(),
+        error_message: error_message.as_deref(),
+        failure: failure.map(|failure| match failure {
+            FailureClass::Transient => v1::FailureClass::Transient,
+            FailureClass::Blocked => v1::FailureClass::Blocked,
+            FailureClass::Final => v1::FailureClass::Final,
+        }),
+        retry_at: *retry_at,
     }
 }
 

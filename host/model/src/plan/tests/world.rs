@@ -146,16 +146,18 @@ impl World {
             Action::Apply { key, object, desired, .. } | Action::Adopt { key, object, desired, .. } => {
                 self.store(key, object, *desired)
             }
-            Action::CreateSecret { key, object, plain, random, desired } => {
+            Action::CreateSecret { key, object, plain, random, composed, desired } => {
                 let mut object = object.clone();
                 let keys = plain.iter().map(|(key, _)| key).chain(random.iter().map(|value| &value.key));
+                let keys = keys.chain(composed.iter().map(|value| &value.key));
                 object["data"] = keys.map(|key| (key.clone(), json!("fingerprint"))).collect::<Map<_, _>>().into();
                 self.store(key, &object, *desired)
             }
-            Action::AddSecretValues { key, object, plain, random, rotate, desired, .. } => {
+            Action::AddSecretValues { key, object, plain, random, rotate, composed, desired, .. } => {
                 let mut object = object.clone();
                 let mut data = self.objects[key]["data"].as_object().cloned().unwrap_or_default();
-                for name in plain.iter().map(|(key, _)| key).chain(random.iter().map(|value| &value.key)) {
+                let names = plain.iter().map(|(key, _)| key).chain(random.iter().map(|value| &value.key));
+                for name in names.chain(composed.iter().map(|value| &value.key)) {
                     data.insert(name.clone(), json!("fingerprint"));
                 }
                 for value in rotate {
