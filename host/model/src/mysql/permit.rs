@@ -1,7 +1,7 @@
 //! What has to hold right before a change. In: the change, the wanted server and facts that were read just now. Out: yes,
 //! or what does not hold.
 
-use super::{Change, Sets, replication};
+use super::{Change, Sets, replication, takes_no_writes};
 use crate::decision::{MysqlServer, Precondition};
 use crate::gtid::{GtidError, GtidSet};
 use crate::snapshot::{CloneState, IoState, MysqlFacts};
@@ -103,7 +103,8 @@ pub fn expected(expect: &[Precondition], facts: &MysqlFacts) -> Result<(), Viola
             let beyond = || Violated::ExecutedBeyond { surplus: surplus.summary(SET_BYTES) };
             if surplus.is_empty() { Ok(()) } else { Err(beyond()) }
         }
-        Precondition::SuperReadOnly(on) if *on == facts.super_read_only => Ok(()),
+        Precondition::SuperReadOnly(true) if takes_no_writes(facts) => Ok(()),
+        Precondition::SuperReadOnly(false) if !facts.super_read_only => Ok(()),
         Precondition::SuperReadOnly(on) => Err(Violated::SuperReadOnly { wanted: *on }),
         Precondition::Detached => match &facts.source {
             Some(source) if source.io != IoState::Stopped || source.sql_running => {
@@ -134,16 +135,16 @@ pub fn permits(change: &Change, wanted: &MysqlServer, facts: &MysqlFacts) -> Res
             require(Sets::of(facts)?.pending.is_empty(), "it has not applied all that it received")
         }
         Change::Follow(_) | Change::StartReplica => {
-            require(!wanted.writable && facts.super_read_only, "it takes writes")?;
+            require(!wanted.writable && takes_no_writes(facts), "it takes writes")?;
             require(!receives || matches!(change, Change::StartReplica), "it still receives")
         }
         Change::SetAcks(_) if wanted.writable => Ok(()),
         Change::SetAcks(_) => {
-            require(facts.super_read_only, "it takes writes")?;
+            require(takes_no_writes(facts), "it takes writes")?;
             require(facts.semi_sync.waiting_sessions == 0, "sessions wait for acknowledgements")
         }
         Change::Clone(reseed) => {
-            require(!wanted.writable && facts.super_read_only, "it takes writes")?;
+            require(!wanted.writable && takes_no_writes(facts), "it takes writes")?;
             require(!receives && !applies, "it still replicates")?;
             let running = facts.clone.is_some_and(|clone| clone.state == CloneState::InProgress);
             require(!running, "a clone runs")?;
@@ -158,6 +159,8 @@ pub fn permits(change: &Change, wanted: &MysqlServer, facts: &MysqlFacts) -> Res
         Change::CreateAccount(_)
         | Change::ChangePassword { .. }
         | Change::DiscardOldPassword(_)
-        | Change::SetGrants(_) => require(wanted.writable && !facts.read_only, "it does not take writes"),
+        | Change::SetGrants(_) => {
+            require(wanted.writable && !facts.read_only && !facts.super_read_only, "it does not take writes")
+        }
     }
 }

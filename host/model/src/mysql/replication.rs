@@ -4,7 +4,7 @@
 use super::{Change, Course, Seen, Sets, Waits, permit};
 use crate::decision::{ReplicationSource, Reseed};
 use crate::gtid::GtidSet;
-use crate::snapshot::{IoState, SourceFacts};
+use crate::snapshot::{IoState, SemiSyncFacts, SourceFacts};
 
 /// Errors after which a receiver does not get further by trying again (error reference of the server): 1236 and 13114,
 /// the source has not got what is needed any more; 1593, both have one UUID or server id; 13117, the source is refused
@@ -65,43 +65,36 @@ pub(super) fn only_here(reseed: &Reseed, here: &GtidSet) -> Result<GtidSet, supe
 
 /// Leads to a server that replicates from `wanted`.
 pub(super) fn follow(wanted: &ReplicationSource, seen: &Seen, sets: &Sets, course: &mut Course) {
-    let semi_sync = &seen.facts.semi_sync;
-    if semi_sync.source_enabled {
-        // Its applier would wait for acknowledgements, which nobody gives it.
-        if semi_sync.waiting_sessions == 0 {
-            course.push(Change::SetAcks(None));
-        } else {
-            course.waits = Some(Waits::Acknowledgements(semi_sync.waiting_sessions));
-        }
-    }
-    let Some(source) = &seen.facts.source else {
-        if !semi_sync.replica_enabled {
-            course.push(Change::SetReplicaSemiSync(true));
-        }
-        course.push(Change::Follow(Box::new(wanted.clone())));
-        course.push(Change::StartReplica);
-        return;
-    };
-    let same_server = source.host == wanted.host && source.port == wanted.port;
+    let SemiSyncFacts { source_enabled, replica_enabled, waiting_sessions, wait_for: _ } = seen.facts.semi_sync;
+    let source = seen.facts.source.as_ref();
+    let same_server = source.is_some_and(|source| source.host == wanted.host && source.port == wanted.port);
     let as_wanted = same_server && seen.source_as_wanted && seen.auto_position;
-    if as_wanted && semi_sync.replica_enabled {
-        return run(source, course);
-    }
-    if source.io != IoState::Stopped {
+    let unchanged = as_wanted && replica_enabled;
+    if !unchanged && source.is_some_and(|source| source.io != IoState::Stopped) {
         course.push(Change::StopReceiver);
     }
-    if !semi_sync.replica_enabled {
+    // Its applier would wait for acknowledgements, which nobody gives it.
+    if source_enabled && waiting_sessions == 0 {
+        course.push(Change::SetAcks(None));
+    } else if source_enabled {
+        course.waits = Some(Waits::Acknowledgements(waiting_sessions));
+    }
+    if !replica_enabled {
         course.push(Change::SetReplicaSemiSync(true));
     }
+    match source {
+        Some(source) if unchanged => return run(source, course),
+        Some(source) if !as_wanted => keep_received(source, same_server, seen.auto_position, sets, course),
+        Some(_) | None => {}
+    }
     if !as_wanted {
-        keep_received(source, same_server, seen.auto_position, sets, course);
         course.push(Change::Follow(Box::new(wanted.clone())));
     }
     course.push(Change::StartReplica);
 }
 
 /// What was received and not applied is dropped when a source is changed while the applier stands still, and kept while
-/// it runs. From the same server it must be kept: its acknowledgement may be all that makes it safe. From another one it
+/// it runs (seen with 9.7.4). From the same server it must be kept: its acknowledgement may be all that makes it safe. From another one it
 /// is not worth an errant transaction: the plugin names a source that has all that counts.
 fn keep_received(source: &SourceFacts, same_server: bool, auto_position: bool, sets: &Sets, course: &mut Course) {
     if !auto_position {
