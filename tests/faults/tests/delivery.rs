@@ -5,7 +5,7 @@
 use anyhow::{Context, Result, ensure};
 use apiserver::Options;
 use apiserver::faults::{Effect, Match, Rule};
-use fixtures::host::{self, Host, USER_AGENT};
+use fixtures::host::{self, USER_AGENT};
 use fixtures::oracle;
 use fixtures::proxy::Proxy;
 use fixtures::stage::{NAME, Stage, leap, metric, spec, watches, watches_of};
@@ -243,7 +243,7 @@ async fn c5_a_first_list_that_breaks_off_leaves_no_ghost_and_nothing_missing() -
     });
     world.faults().add(Rule::new(Match::verb("list", "statefulsets").from(USER_AGENT), Effect::CutAfter).times(2));
     let before = writes.count();
-    let host = Host::with(wire.over(world.host_client()?), |_| {}).await?;
+    let host = world.host_over(wire.over(world.host_client()?), |_| {}).await?;
     let stage = Stage { world, wire, writes, host };
     let world = &stage.world;
     world.until("a list that broke off", async || Ok(stage.wire.count(cut) >= 1)).await?;
@@ -281,7 +281,7 @@ async fn c6_a_silent_peer_is_noticed_before_240_seconds() -> Result<()> {
     let proxy = Proxy::start(&world.server.url()).await?;
     let wire = Wire::new();
     let client = host::connect(kube::Config::new(proxy.url().parse()?))?;
-    let host = Host::start(wire.over(client)).await?;
+    let host = world.host_over(wire.over(client), |_| {}).await?;
     world.apply(NAME, spec(2, true)).await?;
     world.until_ready(NAME, 2).await?;
     world.until_quiet().await?;

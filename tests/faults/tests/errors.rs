@@ -4,7 +4,7 @@
 
 use anyhow::{Context, Result, ensure};
 use apiserver::faults::{Effect, Match, Rule};
-use fixtures::host::{Host, USER_AGENT, plugins};
+use fixtures::host::{USER_AGENT, plugins};
 use fixtures::oracle;
 use fixtures::stage::{NAME, Stage, leap, spec};
 use fixtures::wire::{Fate, Reply, Sent, Wire};
@@ -427,7 +427,7 @@ async fn d12_a_quota_without_room_is_a_condition_and_no_hot_loop() -> Result<()>
         }
         Fate::Pass
     });
-    let host = Host::with(wire.over(world.host_client()?), |_| {}).await?;
+    let host = world.host_over(wire.over(world.host_client()?), |_| {}).await?;
     let stage = Stage { world, wire, writes, host };
     stage.world.apply(NAME, spec(1, false)).await?;
     let shown = stage.until_reason(NAME, "Reconciled", "QuotaExceeded").await?;

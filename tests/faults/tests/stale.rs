@@ -5,7 +5,7 @@
 
 use anyhow::{Context, Result, ensure};
 use apiserver::faults::{Effect, Rule};
-use fixtures::host::{Host, plugins};
+use fixtures::host::plugins;
 use fixtures::logs::Logs;
 use fixtures::oracle;
 use fixtures::stage::{NAME, Stage, metric, spec, watches_of};
@@ -136,7 +136,7 @@ async fn b2_the_children_of_a_recreated_resource_survive_a_host_that_still_sees_
     world.faults().add(Rule::new(fixtures::stage::watches(), Effect::Freeze { after: before }));
     let (wire, writes) = (Wire::new(), world.count_host_writes());
     wire.rule(move |sent| old.answers(sent).map_or(Fate::Pass, Fate::Refuse));
-    let second = Host::with(wire.over(world.host_client()?), |config| config.deadlines.event = OVERDUE).await?;
+    let second = world.host_over(wire.over(world.host_client()?), |config| config.deadlines.event = OVERDUE).await?;
     world
         .until("the second host to look", async || {
             Ok(metric(&second, "windlass_passes_total", "MySQL.database.example.com") >= 2)
@@ -256,11 +256,12 @@ async fn b6_children_that_are_seen_before_their_parent_are_taken_for_what_they_a
     world.until("the kind to be served", async || Ok(world.mysqls().list(&Default::default()).await.is_ok())).await?;
     // A second host sees all children, and not what they belong to. It does not serve Backups, which the first one does.
     let mysql: Vec<_> = plugins().await?.into_iter().filter(|plugin| plugin.name == "mysql").collect();
-    let late = Host::with(world.host_client()?, |config| {
-        config.loaded = mysql;
-        config.user_agent = http::HeaderValue::from_static("late-windlass");
-    })
-    .await?;
+    let late = world
+        .host_over(world.host_client()?, |config| {
+            config.loaded = mysql;
+            config.user_agent = http::HeaderValue::from_static("late-windlass");
+        })
+        .await?;
     world.until("the second host to watch", async || Ok(late.metrics.encode().contains("cache_objects"))).await?;
     world.until_quiet().await?;
     let after = world.server.store().version();
