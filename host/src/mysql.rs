@@ -8,11 +8,13 @@
 mod failure;
 mod lease;
 mod secrets;
+mod sql;
 mod unavailable;
 
 pub use failure::Failure;
 pub use lease::Lease;
 pub use secrets::{Credential, Secrets, named};
+pub use sql::SqlServers;
 pub use unavailable::Unavailable;
 
 use crate::clock::Clock;

@@ -81,7 +81,7 @@ impl RunConfig {
             concurrency: 16,
             requests_per_second: 1000,
             listen_metrics: None,
-            mysql: Arc::new(mysql::Unavailable),
+            mysql: Arc::new(mysql::SqlServers::new()),
             cache_dir: None,
             compiler,
             system_namespace: "windlass-system".into(),

@@ -1,0 +1,188 @@
+//! The line to one server: its connection, and what is remembered of it between looks. Losing it costs a connection, and
+//! that a failure counts from now.
+
+use super::{
+    connect::{Login, Session},
+    errors::{NoAnswer, Trouble},
+    read::{self, Reading},
+    stall::Stall,
+};
+use crate::mysql::{Seen, Wanted};
+use model::{
+    mysql,
+    snapshot::{CloneFacts, CloneState, Instant, MysqlFacts, Unreachable},
+};
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::task::JoinHandle;
+
+/// How long a look waits for a server that answered last time.
+const WAIT: Duration = Duration::from_secs(2);
+/// And for one that did not: its probe goes on by itself, so that one server does not hold up what others need.
+const SHORT_WAIT: Duration = Duration::from_millis(300);
+/// After this time a probe gives up its connection.
+const PROBE: Duration = Duration::from_secs(20);
+
+/// The line to one server.
+pub struct Line {
+    /// How to get in.
+    pub login: Login,
+    /// One statement at a time.
+    pub session: tokio::sync::Mutex<Option<Session>>,
+    memory: Mutex<Memory>,
+    /// A clone into the server, begun by this host, runs.
+    pub cloning: AtomicBool,
+}
+
+#[derive(Default)]
+struct Memory {
+    /// The class of the last failure, and since when attempts fail in that way; none after an answer.
+    failing: Option<(bool, Instant)>,
+    probe: Option<JoinHandle<Result<Reading, Trouble>>>,
+    stall: Stall,
+    /// Uptime of the server when it did not become read-only.
+    hung: Option<u64>,
+}
+
+impl Line {
+    /// A line that nobody used. What was remembered of the same server under another login is taken over.
+    pub fn new(login: Login, before: Option<&Line>) -> Self {
+        let mut memory = Memory::default();
+        if let Some(before) = before.filter(|before| before.login.host == login.host) {
+            let mut old = before.memory();
+            memory.failing = old.failing;
+            memory.hung = old.hung;
+            memory.stall = std::mem::take(&mut old.stall);
+        }
+        let cloning = before.is_some_and(|before| before.cloning.load(Ordering::Relaxed));
+        Line { login, session: Default::default(), memory: Mutex::new(memory), cloning: AtomicBool::new(cloning) }
+    }
+
+    /// One look. `now` is when it began.
+    pub async fn look(self: &Arc<Self>, wanted: &Wanted, now: Instant) -> Seen {
+        let wait = if self.memory().failing.is_none() { WAIT } else { SHORT_WAIT };
+        let mut probe = self.probe(wanted);
+        let answer = match tokio::time::timeout(wait, &mut probe).await {
+            Ok(Ok(answer)) => answer,
+            // A probe that was aborted, or panicked: nothing is known.
+            Ok(Err(_)) => Err(Trouble::Unreadable),
+            Err(_) => {
+                self.memory().probe = Some(probe);
+                Err(Trouble::NoAnswer(NoAnswer::Timeout))
+            }
+        };
+        match answer {
+            Ok(reading) => {
+                self.memory().failing = None;
+                Ok(Box::new(self.remembered(reading, now)))
+            }
+            Err(trouble) => Err(self.failed(&trouble, now)),
+        }
+    }
+
+    /// The probe that still runs, or a new one. What an old one brought is of then and not of now.
+    fn probe(self: &Arc<Self>, wanted: &Wanted) -> JoinHandle<Result<Reading, Trouble>> {
+        if let Some(running) = self.memory().probe.take().filter(|probe| !probe.is_finished()) {
+            return running;
+        }
+        let (line, wanted) = (self.clone(), wanted.clone());
+        tokio::spawn(async move {
+            match tokio::time::timeout(PROBE, line.read(&wanted)).await {
+                Ok(answer) => answer,
+                Err(_) => Err(Trouble::NoAnswer(NoAnswer::Timeout)),
+            }
+        })
+    }
+
+    async fn read(&self, wanted: &Wanted) -> Result<Reading, Trouble> {
+        self.with_session(wanted, async |session| read::read(session, wanted).await).await
+    }
+
+    /// Does something in the session of the line, which is opened first where there is none. A session that was cut off
+    /// in the middle is not used again.
+    pub async fn with_session<T, E: From<Trouble>>(
+        &self,
+        wanted: &Wanted,
+        work: impl AsyncFnOnce(&mut Session) -> Result<T, E>,
+    ) -> Result<T, E>
+    where
+        E: Broken,
+    {
+        let mut slot = self.session.lock().await;
+        // Taken out, so that it is dropped with this future.
+        let mut session = match slot.take() {
+            Some(session) => session,
+            None => Session::open(wanted).await?,
+        };
+        let done = work(&mut session).await;
+        if !done.as_ref().is_err_and(Broken::broken) {
+            *slot = Some(session);
+        }
+        done
+    }
+
+    /// The server did not become read-only because its commits do not end.
+    pub fn hangs(&self, facts: &MysqlFacts) {
+        self.memory().hung = Some(facts.uptime);
+    }
+
+    /// What was read, with what only earlier looks tell.
+    pub fn remembered(&self, reading: Reading, now: Instant) -> mysql::Seen {
+        let Reading { mut facts, ack_timeout, source_as_wanted, auto_position, accounts, committing } = reading;
+        let mut memory = self.memory();
+        facts.stalled_since = memory.stall.note(committing, &facts.executed, now).filter(|_| !facts.read_only);
+        facts.can_commit = facts.stalled_since.is_none();
+        if memory.hung.is_some_and(|uptime| facts.uptime < uptime) || facts.super_read_only {
+            memory.hung = None;
+        }
+        if self.cloning.load(Ordering::Relaxed) {
+            facts.clone = Some(CloneFacts { state: CloneState::InProgress, error: 0 });
+        }
+        let hangs = memory.hung.is_some();
+        mysql::Seen { facts, ack_timeout, source_as_wanted, auto_position, accounts, hangs }
+    }
+
+    fn failed(&self, trouble: &Trouble, now: Instant) -> Unreachable {
+        let why = match trouble {
+            Trouble::NoAnswer(why) => *why,
+            // It answers, and does not let this account see what has to be seen.
+            Trouble::Refused { .. } => NoAnswer::AccessDenied,
+            Trouble::Unreadable => NoAnswer::Refused,
+        };
+        let mut memory = self.memory();
+        let since = match memory.failing {
+            Some((lives, since)) if lives == why.lives() => since,
+            _ => now,
+        };
+        memory.failing = Some((why.lives(), since));
+        Unreachable { since, reason: why.word().into() }
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends what goes on by itself.
+    pub fn close(&self) {
+        if let Some(probe) = self.memory().probe.take() {
+            probe.abort();
+        }
+    }
+}
+
+/// Whether a session can be used after an error.
+pub trait Broken {
+    /// It cannot.
+    fn broken(&self) -> bool;
+}
+
+impl Broken for Trouble {
+    fn broken(&self) -> bool {
+        !matches!(self, Trouble::Refused { .. })
+    }
+}
