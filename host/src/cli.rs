@@ -1,11 +1,15 @@
 //! The command line: arguments come in, one of the subcommands runs, an exit code goes out. One file for each.
 
+mod backup;
 #[cfg(feature = "dev")]
 mod cluster;
 mod connection;
 mod logging;
+mod mysql_login;
 #[cfg(feature = "dev")]
 mod node;
+mod progress;
+mod restore;
 mod run;
 mod stop;
 mod version;
@@ -28,6 +32,8 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Run(run::Arguments),
+    Backup(Box<backup::Arguments>),
+    Restore(Box<restore::Arguments>),
     #[cfg(feature = "dev")]
     Cluster(cluster::Arguments),
     #[cfg(feature = "dev")]
@@ -78,6 +84,8 @@ fn run(command: Command) -> anyhow::Result<()> {
     let ran = runtime.block_on(async {
         match command {
             Command::Run(arguments) => run::run(arguments).await,
+            Command::Backup(arguments) => backup::run(*arguments).await,
+            Command::Restore(arguments) => restore::run(*arguments).await,
             #[cfg(feature = "dev")]
             Command::Cluster(arguments) => cluster::run(arguments).await,
             #[cfg(feature = "dev")]
