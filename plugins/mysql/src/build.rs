@@ -1,17 +1,22 @@
 //! What should exist for one `MySQL`. In: the resource and what is there already. Out: items, in the order in which they
-//! are created: Secrets and configuration, then Services, then the StatefulSet, then what builds on it.
+//! are created: Secrets and configuration, then Services, then the StatefulSet, then what builds on it. Servers and what is
+//! laid over pods and claims wait for none of them: a failover must not wait for a Service.
 //!
-//! Each object has a file of its own. MySQL servers as items of the `mysql` backend will join them after the StatefulSet.
+//! Each object has a file of its own.
 
+pub mod account;
 pub mod backup;
 pub mod budget;
 pub mod config;
 pub mod mycnf;
+pub mod overlay;
 pub mod pod;
 pub mod secret;
+pub mod server;
 pub mod service;
 pub mod statefulset;
 
+use crate::cluster::rollout::Rollout;
 use crate::name::Names;
 use crate::spec::MysqlSpec;
 use mycnf::MyCnf;
@@ -35,8 +40,9 @@ pub struct Cluster<'a> {
     pub mycnf: &'a MyCnf,
 }
 
-/// Every item. `pods` are those of the cluster; `live` is the StatefulSet as it was found, some of whose fields can never change.
-pub fn items(cluster: &Cluster<'_>, pods: Pods, live: Option<&Value>) -> Vec<Item> {
+/// Every Kubernetes object that the cluster owns. `pods` are those of the cluster; `live` is the StatefulSet as it was
+/// found, some of whose fields can never change.
+pub fn items(cluster: &Cluster<'_>, pods: Pods, live: Option<&Value>, rollout: &Rollout) -> Vec<Item> {
     let mut items = secret::items(cluster);
     items.push(config::item(cluster));
     let first: Vec<String> = items.iter().map(|item| item.id.clone()).collect();
@@ -44,7 +50,7 @@ pub fn items(cluster: &Cluster<'_>, pods: Pods, live: Option<&Value>) -> Vec<Ite
     let mut before = first;
     before.extend(services.iter().map(|item| item.id.clone()));
     items.extend(services);
-    items.push(statefulset::item(cluster, pods, live).after(&before));
+    items.push(statefulset::item(cluster, pods, live, rollout).after(&before));
     items.extend(budget::item(cluster).map(|item| item.after([STATEFUL_SET])));
     items.extend(backup::item(cluster).map(|item| item.after([STATEFUL_SET])));
     items

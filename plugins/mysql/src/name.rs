@@ -5,14 +5,19 @@ use std::collections::BTreeMap;
 use windlass_sdk::names::{LABEL, STATEFUL_SET, child};
 
 /// Accounts that the cluster itself uses, each with its own Secret.
-pub const ACCOUNTS: [Account; 6] = [
-    Account { id: "root", user: "root" },
-    Account { id: "admin", user: "windlass_admin" },
-    Account { id: "replication", user: "windlass_replication" },
-    Account { id: "donor", user: "windlass_donor" },
-    Account { id: "backup", user: "windlass_backup" },
-    Account { id: "monitor", user: "windlass_monitor" },
-];
+pub const ACCOUNTS: [Account; 6] = [ROOT, ADMIN, REPLICATION, DONOR, BACKUP, MONITOR];
+/// The account of the image, with all rights: for people, and for the operator as long as a server has no other.
+pub const ROOT: Account = Account { id: "root", user: "root" };
+/// The operator's own account.
+pub const ADMIN: Account = Account { id: "admin", user: "windlass_admin" };
+/// What replicas log in with.
+pub const REPLICATION: Account = Account { id: "replication", user: "windlass_replication" };
+/// What a server that is copied into logs in with.
+pub const DONOR: Account = Account { id: "donor", user: "windlass_donor" };
+/// What backups are made with.
+pub const BACKUP: Account = Account { id: "backup", user: "windlass_backup" };
+/// What monitoring reads with.
+pub const MONITOR: Account = Account { id: "monitor", user: "windlass_monitor" };
 
 /// One account: the suffix of its Secret and the name it logs in with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +76,20 @@ impl Names {
     /// The pod of an ordinal.
     pub fn pod(&self, ordinal: u32) -> String {
         format!("{}-{ordinal}", self.stateful_set)
+    }
+
+    /// The ordinal of a pod of this name; `None` where it is no pod of this cluster.
+    pub fn ordinal(&self, pod: &str) -> Option<u32> {
+        let digits = pod.strip_prefix(self.stateful_set.as_str())?.strip_prefix('-')?;
+        let plain = !digits.is_empty()
+            && digits.bytes().all(|b| b.is_ascii_digit())
+            && (digits == "0" || !digits.starts_with('0'));
+        plain.then(|| digits.parse().ok()).flatten()
+    }
+
+    /// The claim of the volume of an ordinal.
+    pub fn claim(&self, ordinal: u32) -> String {
+        format!("data-{}", self.pod(ordinal))
     }
 
     /// The labels that select the pods of this cluster, and no others.

@@ -75,6 +75,57 @@ pub struct MysqlSpec {
     /// Scheduled backups.
     #[serde(default)]
     pub backup: BackupSpec,
+
+    /// No server runs. The volumes stay, and all is there again when this is taken back.
+    #[serde(default)]
+    pub offline: bool,
+
+    /// Seconds that a replica may be behind and still get readers, and take over in a planned switchover. 0 for any.
+    #[serde(default = "minute")]
+    #[schemars(range(min = 0, max = 86400))]
+    pub max_replica_lag_seconds: u32,
+
+    /// What is mended without asking.
+    #[serde(default)]
+    pub recovery: Recovery,
+
+    /// The passwords of the cluster's own accounts.
+    #[serde(default)]
+    pub credentials: Credentials,
+
+    /// Certificates of the servers.
+    #[serde(default)]
+    pub tls: TlsSpec,
+}
+
+/// What is mended without asking.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Recovery {
+    /// Servers with transactions that the primary does not have (an old primary that was lost before it could hand them
+    /// on) are made anew from the primary, one at a time. Those transactions were never acknowledged, and are gone then.
+    /// Off: such a server is kept from readers until its claim and its pod are deleted.
+    pub reinit_errant: bool,
+}
+
+/// The passwords of the cluster's own accounts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Credentials {
+    /// A higher number makes new passwords. The old ones stay valid until all servers use the new ones.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub generation: u32,
+}
+
+/// Certificates of the servers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TlsSpec {
+    /// A Secret of type kubernetes.io/tls with `tls.crt`, `tls.key` and `ca.crt`. Servers use it, and whoever connects to
+    /// them checks it. Without it servers make certificates of their own, so that connections are encrypted and nobody
+    /// can check with whom.
+    #[schemars(length(max = 253))]
+    pub secret_name: Option<String>,
 }
 
 /// When an image is pulled.
@@ -121,4 +172,8 @@ impl MysqlSpec {
 
 fn one() -> u32 {
     1
+}
+
+fn minute() -> u32 {
+    60
 }

@@ -133,10 +133,16 @@ fn service_errors(service: &ServiceTemplate) -> Vec<(&'static str, &'static str)
 /// Names that the server's own pod uses, by list.
 fn entry_error(list: &str, entry: &windlass_sdk::Value) -> Option<String> {
     let taken: &[&str] = match list {
-        "env" => {
-            &["POD_NAME", "POD_IP", "POD_INDEX", "MYSQL_ROOT_PASSWORD_FILE", "MYSQL_ROOT_PASSWORD", "MYSQL_ROOT_HOST"]
-        }
-        "volumes" => &["data", "config", "start", "root", "run", "tmp"],
+        "env" => &[
+            "POD_NAME",
+            "POD_IP",
+            "POD_INDEX",
+            "MYSQL_ROOT_PASSWORD_FILE",
+            "MYSQL_ROOT_PASSWORD",
+            "MYSQL_ROOT_HOST",
+            "MYSQL_INITDB_SKIP_TZINFO",
+        ],
+        "volumes" => &["data", "config", "start", "root", "run", "tmp", "tls"],
         "sidecars" => &[crate::build::pod::CONTAINER],
         _ => &[],
     };

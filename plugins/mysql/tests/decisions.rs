@@ -4,8 +4,7 @@
 
 mod support;
 
-use support::{condition, decide, holds, items, live, manifest, reported, resource, with_spec};
-use windlass_sdk::testing::SnapshotOf;
+use support::{condition, decide, holds, items, live, looked_at, manifest, reported, resource, with_spec};
 use windlass_sdk::{Item, Truth, Value, json};
 
 fn ids(items: &[Item]) -> Vec<&str> {
@@ -21,7 +20,7 @@ fn mycnf(spec: Value) -> Vec<String> {
 /// The verbatim manifest after all servers were ready once.
 fn settled() -> Value {
     let resource = resource("mysql.yaml");
-    let decision = decide(SnapshotOf::resource(&resource).found("statefulset", &live(&resource, 3, 3), true));
+    let decision = decide(looked_at(&resource).found("statefulset", &live(&resource, 3, 3), true));
     reported(&resource, &decision)
 }
 
@@ -55,7 +54,7 @@ fn no_manifest_holds_a_password() {
 
 #[test]
 fn without_backups_there_is_no_backup_and_no_condition_about_it() {
-    let decision = decide(SnapshotOf::resource(&with_spec(json!({ "version": "8.4" }))));
+    let decision = decide(looked_at(&with_spec(json!({ "version": "8.4" }))));
     assert!(!ids(&decision.items).contains(&"backup"));
     assert!(decision.conditions.iter().all(|c| c.type_ != "BackupReady"));
 }
@@ -75,7 +74,7 @@ fn settings_that_the_cluster_depends_on_are_left_out_and_reported() {
     let spec = json!({ "version": "8.4", "config": {
         "gtid-mode": "OFF", "loose_super_read_only": "OFF", "SERVER_ID": 1, "skip-log-bin": "1", "max_connections": 10,
     } });
-    let decision = decide(SnapshotOf::resource(&with_spec(spec.clone())));
+    let decision = decide(looked_at(&with_spec(spec.clone())));
     let status: Value = serde_json::from_str(&decision.status).unwrap();
     assert_eq!(status["forcedConfigKeys"], json!(["SERVER_ID", "gtid-mode", "loose_super_read_only", "skip-log-bin"]));
     assert!(!holds(&decision, "ConfigAccepted"));
@@ -137,15 +136,15 @@ fn each_server_gets_a_number_within_32_bits_from_its_ordinal() {
 #[test]
 fn a_cluster_is_ready_when_the_wished_servers_are_and_not_before() {
     let resource = resource("mysql.yaml");
-    let first = decide(SnapshotOf::resource(&resource));
+    let first = decide(looked_at(&resource));
     assert_eq!(condition(&first, "Ready").reason, "Creating");
     assert!(holds(&first, "Progressing") && !holds(&first, "Available"));
 
-    let partly = decide(SnapshotOf::resource(&resource).found("statefulset", &live(&resource, 1, 3), false));
+    let partly = decide(looked_at(&resource).found("statefulset", &live(&resource, 1, 3), false));
     assert!(!holds(&partly, "Ready") && holds(&partly, "Available") && holds(&partly, "Progressing"));
     assert!(!holds(&partly, "Degraded"), "what never worked is not degraded");
 
-    let all = decide(SnapshotOf::resource(&resource).found("statefulset", &live(&resource, 3, 3), true));
+    let all = decide(looked_at(&resource).found("statefulset", &live(&resource, 3, 3), true));
     assert!(holds(&all, "Ready") && !holds(&all, "Progressing"));
     let status: Value = serde_json::from_str(&all.status).unwrap();
     assert_eq!(status["members"], "3/3");
@@ -158,7 +157,7 @@ fn a_cluster_is_ready_when_the_wished_servers_are_and_not_before() {
 #[test]
 fn a_server_that_fails_later_is_degradation_and_not_progress() {
     let resource = settled();
-    let decision = decide(SnapshotOf::resource(&resource).found("statefulset", &live(&resource, 2, 3), false));
+    let decision = decide(looked_at(&resource).found("statefulset", &live(&resource, 2, 3), false));
     assert!(holds(&decision, "Degraded") && !holds(&decision, "Progressing") && holds(&decision, "Available"));
     assert!(condition(&decision, "Degraded").message.contains("1 of 3"));
 }
@@ -168,10 +167,10 @@ fn scaling_is_progress_and_an_event_and_not_degradation() {
     let mut resource = settled();
     let before = live(&resource, 3, 3);
     resource["spec"]["replicas"] = json!(5);
-    let asked = decide(SnapshotOf::resource(&resource).found("statefulset", &before, true));
+    let asked = decide(looked_at(&resource).found("statefulset", &before, true));
     assert!(!holds(&asked, "Ready") && holds(&asked, "Progressing"));
     assert_eq!(asked.events.iter().map(|e| e.reason.as_str()).collect::<Vec<_>>(), ["Scaling"]);
-    let started = decide(SnapshotOf::resource(&resource).found("statefulset", &live(&resource, 3, 5), false));
+    let started = decide(looked_at(&resource).found("statefulset", &live(&resource, 3, 5), false));
     assert!(holds(&started, "Progressing") && !holds(&started, "Degraded"));
 }
 
@@ -182,20 +181,20 @@ fn during_an_upgrade_the_reported_version_is_still_the_old_one() {
     resource["spec"]["version"] = json!("8.4");
     let version =
         |decision: &windlass_sdk::Decision| serde_json::from_str::<Value>(&decision.status).unwrap()["version"].clone();
-    let asked = decide(SnapshotOf::resource(&resource).found("statefulset", &before, true));
+    let asked = decide(looked_at(&resource).found("statefulset", &before, true));
     assert_eq!(version(&asked), "8.0");
     assert_eq!(asked.events[0].reason, "VersionChanging");
-    let rolling = decide(SnapshotOf::resource(&resource).found("statefulset", &live(&resource, 3, 1), false));
+    let rolling = decide(looked_at(&resource).found("statefulset", &live(&resource, 3, 1), false));
     assert_eq!(version(&rolling), "8.0");
     assert_eq!(condition(&rolling, "Ready").reason, "RollingOut");
-    let done = decide(SnapshotOf::resource(&resource).found("statefulset", &live(&resource, 3, 3), true));
+    let done = decide(looked_at(&resource).found("statefulset", &live(&resource, 3, 3), true));
     assert_eq!(version(&done), "8.4");
 }
 
 #[test]
 fn a_settled_cluster_says_nothing_new() {
     let resource = settled();
-    let snapshot = || SnapshotOf::resource(&resource).found("statefulset", &live(&resource, 3, 3), true);
+    let snapshot = || looked_at(&resource).found("statefulset", &live(&resource, 3, 3), true);
     let decision = decide(snapshot());
     assert_eq!(decision.events, Vec::new());
     assert_eq!(reported(&resource, &decision), resource);
@@ -207,7 +206,7 @@ fn a_larger_volume_is_reported_and_does_not_touch_what_cannot_change() {
     let mut resource = settled();
     let before = live(&resource, 3, 3);
     resource["spec"]["storage"] = json!({ "size": "20Gi" });
-    let decision = decide(SnapshotOf::resource(&resource).found("statefulset", &before, true));
+    let decision = decide(looked_at(&resource).found("statefulset", &before, true));
     assert!(!holds(&decision, "StorageCurrent"));
     assert!(condition(&decision, "StorageCurrent").message.contains("claim data-prod-db-N to 20Gi"));
     let after = decision.items.iter().find(|item| item.id == "statefulset").and_then(Item::manifest).unwrap();
@@ -217,7 +216,7 @@ fn a_larger_volume_is_reported_and_does_not_touch_what_cannot_change() {
 #[test]
 fn an_item_that_fails_is_named_with_its_error() {
     let resource = settled();
-    let snapshot = SnapshotOf::resource(&resource)
+    let snapshot = looked_at(&resource)
         .found("statefulset", &live(&resource, 3, 3), true)
         .absent("pdb")
         .failing("pdb", "quota exceeded");
@@ -228,7 +227,7 @@ fn an_item_that_fails_is_named_with_its_error() {
 #[test]
 fn the_state_of_backups_is_that_of_the_backup() {
     let resource = settled();
-    let with = |backup: &Value| decide(SnapshotOf::resource(&resource).found("backup", backup, false));
+    let with = |backup: &Value| decide(looked_at(&resource).found("backup", backup, false));
     let failed = json!({ "status": { "conditions": [{ "type": "Ready", "status": "False", "reason": "LastBackupFailed", "message": "m" }] } });
     assert_eq!(condition(&with(&failed), "BackupReady").reason, "LastBackupFailed");
     assert_eq!(condition(&with(&json!({})), "BackupReady").status, Truth::Unknown);
@@ -236,7 +235,7 @@ fn the_state_of_backups_is_that_of_the_backup() {
 
 #[test]
 fn a_deleted_resource_leaves_nothing_desired() {
-    let decision = decide(SnapshotOf::resource(&settled()).deleting());
+    let decision = decide(looked_at(&settled()).deleting());
     assert_eq!(decision.items, Vec::new());
     assert_eq!(condition(&decision, "Ready").reason, "Deleting");
 }
@@ -244,7 +243,7 @@ fn a_deleted_resource_leaves_nothing_desired() {
 #[test]
 fn a_deleted_resource_is_torn_down_even_when_its_spec_is_wrong() {
     let resource = with_spec(json!({ "version": "5.7" }));
-    assert_eq!(decide(SnapshotOf::resource(&resource).deleting()).items, Vec::new());
+    assert_eq!(decide(looked_at(&resource).deleting()).items, Vec::new());
 }
 
 #[test]

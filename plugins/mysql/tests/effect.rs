@@ -65,6 +65,10 @@ fn every_field_of_the_schema_changes_what_should_exist() {
                 assert_ne!(with, items(&changed), "version");
                 continue;
             }
+            // What these change shows on servers, which the first look at a resource does not see; see `policy`.
+            "maxReplicaLagSeconds" | "recovery.reinitErrant" => continue,
+            // Not in the example, because it would hide the others.
+            "offline" => changed["spec"]["offline"] = json!(true),
             // On in the example as by default, since off would hide the other field.
             "podDisruptionBudget.enabled" => changed["spec"]["podDisruptionBudget"]["enabled"] = json!(false),
             _ => assert!(remove(&mut changed["spec"], &path), "the example with every field has no {path}"),
@@ -83,7 +87,7 @@ fn every_field_of_the_schema_changes_what_should_exist() {
 
 #[test]
 fn the_same_snapshot_gives_the_same_decision() {
-    let snapshot = || windlass_sdk::testing::SnapshotOf::resource(&resource("mysql-full.yaml"));
+    let snapshot = || support::looked_at(&resource("mysql-full.yaml"));
     assert_eq!(support::decide(snapshot()), support::decide(snapshot()));
 }
 

@@ -9,13 +9,12 @@ use mysql::MysqlPlugin;
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
-use support::resource;
+use support::{looked_at, resource};
 use windlass_sdk::entry;
-use windlass_sdk::testing::SnapshotOf;
 
 #[test]
 fn the_desired_set_of_the_verbatim_manifest_is_the_golden_one() {
-    let decision = entry::decide::<MysqlPlugin>(SnapshotOf::resource(&resource("mysql.yaml")).build()).unwrap();
+    let decision = entry::decide::<MysqlPlugin>(looked_at(&resource("mysql.yaml")).build()).unwrap();
     let mut text = String::new();
     for item in &decision.items {
         let order =

@@ -6,7 +6,7 @@ mod support;
 
 use mysql::MysqlPlugin;
 use proptest::prelude::*;
-use support::{change_errors, errors, items, resource, with_spec};
+use support::{change_errors, errors, items, looked_at, resource, with_spec};
 use windlass_sdk::testing::SnapshotOf;
 use windlass_sdk::{Item, Value, entry, json};
 
@@ -192,12 +192,12 @@ proptest! {
 
     #[test]
     fn any_json_as_a_resource_is_answered(value in any_json(), status in any_json()) {
-        let _ = entry::decide::<MysqlPlugin>(SnapshotOf::resource(&value).build());
+        let _ = entry::decide::<MysqlPlugin>(looked_at(&value).build());
         let _ = entry::validate::<MysqlPlugin>(Some(&status.to_string()), &value.to_string());
         let _ = entry::validate_settings::<MysqlPlugin>(&value.to_string());
         let mut resource = with_spec(value);
         resource["status"] = status;
-        let _ = entry::decide::<MysqlPlugin>(SnapshotOf::resource(&resource).build());
+        let _ = entry::decide::<MysqlPlugin>(looked_at(&resource).build());
     }
 
     #[test]
@@ -208,12 +208,12 @@ proptest! {
         if let Some(place) = resource["spec"].pointer_mut(pick.get(&all).as_str()) {
             *place = value;
         }
-        let _ = entry::decide::<MysqlPlugin>(SnapshotOf::resource(&resource).build());
+        let _ = entry::decide::<MysqlPlugin>(looked_at(&resource).build());
     }
 
     #[test]
     fn any_json_as_what_was_found_is_answered(value in any_json(), ready in any::<bool>()) {
-        let snapshot = SnapshotOf::resource(&resource("mysql.yaml"))
+        let snapshot = looked_at(&resource("mysql.yaml"))
             .found("statefulset", &value, ready)
             .found("backup", &value, ready);
         prop_assert!(entry::decide::<MysqlPlugin>(snapshot.build()).is_ok());

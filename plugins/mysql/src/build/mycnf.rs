@@ -14,7 +14,8 @@ const FORCED: &[(&str, &str)] = &[
     ("datadir", "/var/lib/mysql"),
     ("socket", "/var/run/mysqld/mysqld.sock"),
     ("pid_file", "/var/run/mysqld/mysqld.pid"),
-    ("secure_file_priv", "NULL"),
+    // The one folder that statements can read files from: it holds root's password, for the statements of the start.
+    ("secure_file_priv", ROOT_DIR),
     // A DNS server that is slow or gone must not stop logins; accounts are by name and password.
     ("skip_name_resolve", "ON"),
     // Replication by GTID, from any server to any other.
@@ -26,6 +27,16 @@ const FORCED: &[(&str, &str)] = &[
     ("skip_replica_start", "ON"),
     // ON throws away what was received and not yet applied, which may be the last copy of an acknowledged commit.
     ("relay_log_recovery", "OFF"),
+    // An acknowledgement promises what is on a disk: of the server that commits and of the one that acknowledges.
+    ("sync_binlog", "1"),
+    ("innodb_flush_log_at_trx_commit", "1"),
+    ("sync_relay_log", "1"),
+    // A replica never shows a later transaction without an earlier one.
+    ("replica_preserve_commit_order", "ON"),
+    // A commit waits for its acknowledgements before others can see it, however long that takes, and whoever is left.
+    ("loose_rpl_semi_sync_source_wait_point", "AFTER_SYNC"),
+    ("loose_rpl_semi_sync_source_wait_no_replica", "ON"),
+    ("loose_rpl_semi_sync_source_timeout", "86400000"),
 ];
 
 /// Settings that are the cluster's too, but given elsewhere: on the command line, by the file of start statements, or by
@@ -51,7 +62,11 @@ const FORCED_ELSEWHERE: &[&str] = &[
     "skip_log_bin",
     "skip_networking",
     "skip_slave_start",
+    "slave_preserve_commit_order",
     "slave_skip_errors",
+    "ssl_ca",
+    "ssl_cert",
+    "ssl_key",
     "super_read_only",
     "user",
 ];
@@ -62,9 +77,37 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("loose_mysqlx", "OFF"),
 ];
 
-/// Run at every start, before clients are let in. While the image initialises its data it runs a server without network,
-/// which must be able to write; every other start is read-only until the cluster has decided who takes writes.
-const START_SQL: &str = "SET GLOBAL super_read_only = NOT @@GLOBAL.skip_networking;\n";
+/// Where the Secret with root's password is mounted.
+pub const ROOT_DIR: &str = "/run/windlass/root";
+/// Where the servers' certificates are mounted, where the user gave some.
+pub const TLS_DIR: &str = "/run/windlass/tls";
+
+/// Run at every start, before clients are let in. While the image makes a data directory (`--initialize`, which loads no
+/// plugins, and then a server without network) it needs root as it made it, and must be able to write. Every other start
+/// gives root the password of its Secret, so that whoever has the Secret gets in, whatever the volume or a restore
+/// brought along; it leaves no trace in the binary log, and none of the password in any log. And it is read-only until the
+/// cluster has decided who takes writes.
+///
+/// One statement a line, as the server reads this file. Statements that may differ are prepared, because there is no
+/// `IF` outside of stored programs, and because a prepared statement is logged without its passwords.
+const START_SQL: &str = "\
+SET SESSION sql_log_bin = 0;
+SET @windlass_started = NOT @@GLOBAL.skip_networking AND EXISTS (SELECT 1 FROM information_schema.plugins WHERE plugin_name = 'clone');
+SET @windlass_password = IF(@windlass_started, LOAD_FILE('/run/windlass/root/password'), NULL);
+SET @windlass_quoted = QUOTE(CONVERT(@windlass_password USING utf8mb4));
+SET @windlass_statement = IF(@windlass_password IS NULL, 'DO 0', CONCAT('CREATE USER IF NOT EXISTS ''root''@''%'' IDENTIFIED BY ', @windlass_quoted));
+PREPARE windlass FROM @windlass_statement;
+EXECUTE windlass;
+SET @windlass_statement = IF(@windlass_password IS NULL, 'DO 0', CONCAT('ALTER USER IF EXISTS ''root''@''%'' IDENTIFIED BY ', @windlass_quoted, ', ''root''@''localhost'' IDENTIFIED BY ', @windlass_quoted));
+PREPARE windlass FROM @windlass_statement;
+EXECUTE windlass;
+SET @windlass_statement = IF(@windlass_password IS NULL, 'DO 0', 'GRANT ALL ON *.* TO ''root''@''%'' WITH GRANT OPTION');
+PREPARE windlass FROM @windlass_statement;
+EXECUTE windlass;
+DEALLOCATE PREPARE windlass;
+SET @windlass_password = NULL, @windlass_quoted = NULL, @windlass_statement = NULL;
+SET GLOBAL super_read_only = @windlass_started;
+";
 
 /// Memory that a server uses besides its buffer pool, in bytes: a rule of thumb (caches, performance schema, some
 /// dozens of connections).
@@ -109,6 +152,11 @@ pub fn build(spec: &MysqlSpec) -> MyCnf {
     for (key, value) in FORCED {
         line(key, value);
     }
+    if spec.tls.secret_name.is_some() {
+        for (key, file) in [("ssl_ca", "ca.crt"), ("ssl_cert", "tls.crt"), ("ssl_key", "tls.key")] {
+            line(key, &format!("{TLS_DIR}/{file}"));
+        }
+    }
     line("port", &PORT.to_string());
     line("admin_port", &ADMIN_PORT.to_string());
     line("init_file", &format!("{START_DIR}/start.sql"));
@@ -124,7 +172,11 @@ pub fn build(spec: &MysqlSpec) -> MyCnf {
 /// Whether the cluster depends on this setting, under whatever spelling.
 pub fn is_forced(key: &str) -> bool {
     let name = plain_name(key);
-    let known = |name: &str| FORCED.iter().any(|(key, _)| *key == name) || FORCED_ELSEWHERE.contains(&name);
+    let known = |name: &str| {
+        FORCED.iter().any(|(key, _)| *key == name)
+            || FORCED_ELSEWHERE.contains(&name)
+            || ["rpl_semi_sync_", "admin_ssl_", "admin_tls_"].iter().any(|family| name.starts_with(family))
+    };
     known(&name)
         || ["skip_", "disable_", "enable_"].iter().any(|prefix| name.strip_prefix(prefix).is_some_and(known))
         || known(&format!("skip_{name}"))

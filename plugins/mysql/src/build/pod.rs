@@ -15,6 +15,8 @@ use windlass_sdk::{Metadata, Value, json, names};
 const MYSQL_USER: u32 = 999;
 /// Seconds that a server has to shut down: time to flush a large buffer pool to a slow disk.
 const GRACE_SECONDS: u32 = 300;
+/// Seconds that a server goes on after its pod was deleted.
+const HANDOVER_SECONDS: u32 = 5;
 /// Annotation of pods that changes with the configuration, so that a change restarts them.
 pub const CONFIG_HASH: &str = "database.example.com/config-hash";
 /// Name of the server's container.
@@ -85,8 +87,10 @@ fn containers(cluster: &Cluster<'_>) -> Vec<Value> {
         field("POD_IP", "status.podIP"),
         field("POD_INDEX", "metadata.labels['apps.kubernetes.io/pod-index']"),
         // A file, so that the password is in no environment that `kubectl exec` or a crash report shows.
-        json!({ "name": "MYSQL_ROOT_PASSWORD_FILE", "value": "/run/windlass/root/password" }),
+        json!({ "name": "MYSQL_ROOT_PASSWORD_FILE", "value": format!("{}/password", mycnf::ROOT_DIR) }),
         json!({ "name": "MYSQL_ROOT_HOST", "value": "%" }),
+        // Time zones would be written as transactions of each server's own: a new server must have none.
+        json!({ "name": "MYSQL_INITDB_SKIP_TZINFO", "value": "1" }),
     ];
     env.extend(spec.pod_template.env.iter().cloned());
     let mount = |name: &str, path: &str| json!({ "name": name, "mountPath": path });
@@ -96,10 +100,13 @@ fn containers(cluster: &Cluster<'_>) -> Vec<Value> {
         json!({ "name": "data", "mountPath": "/var/lib/mysql", "subPath": "mysql" }),
         read_only("config", "/etc/mysql/conf.d"),
         read_only("start", mycnf::START_DIR),
-        read_only("root", "/run/windlass/root"),
+        read_only("root", mycnf::ROOT_DIR),
         mount("run", "/var/run/mysqld"),
         mount("tmp", "/tmp"),
     ];
+    if spec.tls.secret_name.is_some() {
+        mounts.push(read_only("tls", mycnf::TLS_DIR));
+    }
     mounts.extend(spec.pod_template.volume_mounts.iter().cloned());
     let mut container = json!({
         "name": CONTAINER,
@@ -128,6 +135,9 @@ fn containers(cluster: &Cluster<'_>) -> Vec<Value> {
     container["startupProbe"] = probe(5, 4320);
     container["livenessProbe"] = probe(10, 6);
     container["readinessProbe"] = probe(5, 2);
+    // A primary whose pod is deleted goes on for these seconds, in which another server takes over. The same for a single
+    // server, so that it need not restart when others join.
+    container["lifecycle"] = json!({ "preStop": { "exec": { "command": ["sleep", HANDOVER_SECONDS.to_string()] } } });
     if let Some(policy) = spec.image_pull_policy {
         container["imagePullPolicy"] = json!(policy);
     }
@@ -201,6 +211,9 @@ fn volumes(cluster: &Cluster<'_>) -> Vec<Value> {
         json!({ "name": "run", "emptyDir": {} }),
         json!({ "name": "tmp", "emptyDir": {} }),
     ];
+    if let Some(secret) = &cluster.spec.tls.secret_name {
+        volumes.push(json!({ "name": "tls", "secret": { "secretName": secret, "defaultMode": 0o440 } }));
+    }
     volumes.extend(cluster.spec.pod_template.volumes.iter().cloned());
     volumes
 }

@@ -2,7 +2,7 @@
 //! included.
 
 use super::Cluster;
-use crate::name::ACCOUNTS;
+use crate::name::{ACCOUNTS, Account, ROOT};
 use windlass_sdk::{Item, Secret};
 
 /// Characters of a password: letters and digits, so about 190 bits.
@@ -17,8 +17,15 @@ pub fn items(cluster: &Cluster<'_>) -> Vec<Item> {
             let secret = Secret::named(&cluster.names.secret(*account))
                 .plain("username", account.user)
                 .random("password", PASSWORD_LENGTH)
+                .generation(generation(cluster, *account))
                 .labels(labels.iter().map(|(key, value)| (*key, *value)));
             Item::secret(&format!("secret/{}", account.id), secret)
         })
         .collect()
+}
+
+/// Generation of the password of an account. That of root does not change: it is what the operator logs in with while the
+/// password of its own account is changed, and a server reads it when it starts.
+fn generation(cluster: &Cluster<'_>, account: Account) -> u32 {
+    if account == ROOT { 1 } else { cluster.spec.credentials.generation.saturating_add(1) }
 }

@@ -1,7 +1,7 @@
 //! The three Services: a host name for each pod, one address for writes, one for reads.
 //!
-//! Which server is the primary is not decided yet but by convention: the one of ordinal 0. So the Service for writes
-//! selects its pod, and the Service for reads selects every server, since a selector cannot leave one pod out.
+//! The two for clients follow labels that the decision puts on the pods: the role `primary` for writes, readable servers
+//! for reads. A server that is not in order has neither.
 
 use super::{Cluster, labels};
 use crate::spec::network::{ServiceTemplate, ServiceType};
@@ -11,16 +11,22 @@ use windlass_sdk::{Item, ReadyWhen, Value, json};
 pub const PORT: u16 = 3306;
 /// Port that still answers when all connections are taken.
 pub const ADMIN_PORT: u16 = 33062;
+/// Label of a pod: `primary`, `replica` or `none`.
+pub const ROLE: &str = "database.example.com/role";
+/// Label of a pod that readers may be sent to: `true` or `false`. A single server is primary and readable.
+pub const READABLE: &str = "database.example.com/readable";
 
 /// The Services.
 pub fn items(cluster: &Cluster<'_>) -> Vec<Item> {
     let names = cluster.names;
     let mut primary = json!(names.selector());
-    primary["statefulset.kubernetes.io/pod-name"] = json!(names.pod(0));
+    primary[ROLE] = json!("primary");
+    let mut readable = json!(names.selector());
+    readable[READABLE] = json!("true");
     [
         ("service/headless", headless(cluster)),
         ("service/primary", service(cluster, &names.primary, &cluster.spec.services.primary, primary)),
-        ("service/replica", service(cluster, &names.replica, &cluster.spec.services.replica, json!(names.selector()))),
+        ("service/replica", service(cluster, &names.replica, &cluster.spec.services.replica, readable)),
     ]
     .into_iter()
     // A load balancer may take minutes to get its address, or never get one: the servers do not wait for it.

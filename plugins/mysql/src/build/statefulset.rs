@@ -1,16 +1,18 @@
 //! The StatefulSet: a pod and a volume for each server.
 
 use super::{Cluster, STATEFUL_SET, labels, pod};
+use crate::cluster::rollout::Rollout;
 use windlass_sdk::names::hash;
 use windlass_sdk::{Item, ReadyWhen, Value, json};
 
 /// Annotation by which a later pass sees whether the live StatefulSet has the wished pods. (Comparing the pods themselves
-/// would stumble over every default that the API server filled in.)
-const TEMPLATE_HASH: &str = "database.example.com/template-hash";
+/// would stumble over every default that the API server filled in.) Pods carry it too, so that each tells whether it is
+/// the wished one.
+pub const TEMPLATE_HASH: &str = "database.example.com/template-hash";
 
 /// The StatefulSet. Fields that can never change keep the value that the live one has, so that a wish for another one is
 /// reported and does not make every later change fail with it.
-pub fn item(cluster: &Cluster<'_>, pods: Pods, live: Option<&Value>) -> Item {
+pub fn item(cluster: &Cluster<'_>, pods: Pods, live: Option<&Value>, rollout: &Rollout) -> Item {
     let (spec, names) = (cluster.spec, cluster.names);
     let mut manifest = json!({
         "apiVersion": "apps/v1",
@@ -21,11 +23,12 @@ pub fn item(cluster: &Cluster<'_>, pods: Pods, live: Option<&Value>) -> Item {
             "annotations": { TEMPLATE_HASH: pods.hash },
         },
         "spec": {
-            "replicas": spec.replicas,
+            "replicas": rollout.replicas,
             "serviceName": names.headless,
             // All at once: after an outage of everything, whichever server comes back first must not wait for another.
             "podManagementPolicy": "Parallel",
-            "updateStrategy": { "type": "RollingUpdate" },
+            // Which pods get a new template, and when, is decided from pass to pass.
+            "updateStrategy": { "type": "RollingUpdate", "rollingUpdate": { "partition": rollout.partition } },
             "selector": { "matchLabels": names.selector() },
             "persistentVolumeClaimRetentionPolicy": {
                 "whenDeleted": spec.storage.when_deleted,
@@ -70,9 +73,10 @@ pub struct Pods {
 impl Pods {
     /// The pods of a cluster.
     pub fn of(cluster: &Cluster<'_>) -> Self {
-        let template = pod::template(cluster);
+        let mut template = pod::template(cluster);
         // Values are always JSON.
         let hash = hash(&serde_json::to_vec(&template).unwrap_or_default())[..16].to_string();
+        template["metadata"]["annotations"][TEMPLATE_HASH] = json!(hash);
         Pods { template, hash }
     }
 }

@@ -24,6 +24,11 @@ pub fn with_spec(spec: Value) -> Value {
     resource
 }
 
+/// The first look at a resource that has no pods yet.
+pub fn looked_at(resource: &Value) -> SnapshotOf {
+    SnapshotOf::resource(resource).related("pods", &[])
+}
+
 /// The decision for a snapshot, which must be one.
 pub fn decide(snapshot: SnapshotOf) -> Decision {
     entry::decide::<MysqlPlugin>(snapshot.build()).unwrap()
@@ -31,7 +36,7 @@ pub fn decide(snapshot: SnapshotOf) -> Decision {
 
 /// The items of the first look at a resource, which must be valid.
 pub fn items(resource: &Value) -> Vec<Item> {
-    decide(SnapshotOf::resource(resource)).items
+    decide(looked_at(resource)).items
 }
 
 /// The manifest of one item of a resource.
@@ -41,7 +46,7 @@ pub fn manifest(resource: &Value, id: &str) -> Value {
 
 /// The field errors of a resource, as text.
 pub fn errors(resource: &Value) -> Vec<String> {
-    match entry::decide::<MysqlPlugin>(SnapshotOf::resource(resource).build()) {
+    match entry::decide::<MysqlPlugin>(looked_at(resource).build()) {
         Err(Fault::Invalid(errors)) => errors.iter().map(|e| format!("{}: {}", e.path, e.message)).collect(),
         Err(other) => panic!("{other:?}"),
         Ok(_) => Vec::new(),
