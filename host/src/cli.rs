@@ -8,6 +8,8 @@ mod logging;
 mod mysql_login;
 #[cfg(feature = "dev")]
 mod node;
+#[cfg(feature = "dev")]
+mod processes;
 mod progress;
 mod restore;
 mod run;

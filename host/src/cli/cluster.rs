@@ -1,10 +1,10 @@
 //! `windlass cluster`: a Kubernetes API in memory with the controllers that a reconciler leans on.
 
-use super::stop;
+use super::{processes, stop};
 use crate::client::connect;
 use anyhow::Context as _;
 use apiserver::controllers::{Controllers, Options as ControllerOptions};
-use apiserver::node::{Node, Options as NodeOptions};
+use apiserver::node::Node;
 use apiserver::{Options, Server};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use std::net::SocketAddr;
@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Example:\n  windlass cluster --listen 127.0.0.1:6443 --kubeconfig cluster.kubeconfig --node\n  \
+                        windlass cluster --kubeconfig cluster.kubeconfig --node --mysql ~/.cache/windlass/tools/mysql\n  \
                         kubectl --kubeconfig cluster.kubeconfig get namespaces"
 )]
 pub(super) struct Arguments {
@@ -26,6 +27,8 @@ pub(super) struct Arguments {
     /// Run a local node as well, so that pods become ready
     #[arg(long)]
     node: bool,
+    #[command(flatten)]
+    processes: processes::Arguments,
 }
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
@@ -33,9 +36,13 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let server = Server::start(Options { listen: arguments.listen, ..Options::default() }).await?;
     let kubeconfig = server.kubeconfig();
     let controllers = Controllers::start(client(&kubeconfig).await?, ControllerOptions::default());
-    let node = match arguments.node {
-        true => Some(Node::start(client(&kubeconfig).await?, NodeOptions::default())),
-        false => None,
+    let (node, _chosen) = match arguments.node {
+        true => {
+            let client = client(&kubeconfig).await?;
+            let chosen = arguments.processes.start(client.clone())?;
+            (Some(Node::start(client, chosen.options.clone())), Some(chosen))
+        }
+        false => (None, None),
     };
     write(&arguments.kubeconfig, &kubeconfig).await?;
     tracing::info!(url = server.url(), kubeconfig = %arguments.kubeconfig.display(), "the cluster runs");

@@ -7,6 +7,7 @@
 
 mod address;
 mod placement;
+pub mod processes;
 mod register;
 mod runtime;
 mod simulated;
@@ -67,6 +68,7 @@ pub struct Node {
     tasks: Tasks,
     pods: Arc<Informer<Pod>>,
     nodes: Arc<Informer<NodeObject>>,
+    runtime: Arc<dyn Runtime>,
 }
 
 impl Node {
@@ -90,6 +92,7 @@ impl Node {
             }
         });
         let workers = options.workers.max(1);
+        let runtime = options.runtime.clone();
         let kubelet = Arc::new(Kubelet {
             options,
             pods: pods.clone(),
@@ -112,12 +115,14 @@ impl Node {
         });
         pods.run(&tasks);
         nodes.run(&tasks);
-        Self { tasks, pods, nodes }
+        Self { tasks, pods, nodes, runtime }
     }
 
-    /// Ends the node and waits until it did. Pods stay as they are; a node started later takes them over.
+    /// Ends the node, and with it what it runs, and waits until it did. Pods stay as they are; a node started later
+    /// takes them over.
     pub async fn stop(self) {
         self.tasks.stop().await;
+        self.runtime.close().await;
     }
 }
 
@@ -267,7 +272,10 @@ impl Kubelet {
             Err(error) => return Err(error),
         }
         for container in started {
-            self.events.event(KUBELET, &**pod, Kind::Normal, "Started", format!("Started container {container}"));
+            let log = report.containers.iter().find(|c| c.name == container).and_then(|c| c.log.as_ref());
+            let place = log.map(|log| format!(", which writes to {}", log.display())).unwrap_or_default();
+            let message = format!("Started container {container}{place}");
+            self.events.event(KUBELET, &**pod, Kind::Normal, "Started", message);
         }
         Ok(None)
     }

@@ -1,6 +1,7 @@
 //! What a node needs of whatever runs its pods. In: pods to start and to stop. Out: reports of how they do.
 
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,11 @@ pub trait Runtime: Send + Sync + 'static {
     /// is a success.
     fn stop(&self, pod: Arc<Pod>, grace: Duration) -> BoxFuture<'_, Result<(), RuntimeError>>;
 
+    /// Ends all that runs, because the node does. The pods are not told: a node that starts later runs them again.
+    fn close(&self) -> BoxFuture<'_, ()> {
+        futures::FutureExt::boxed(futures::future::ready(()))
+    }
+
     /// The stream of reports. The node takes it once, before it starts any pod.
     fn reports(&self) -> BoxStream<'static, PodReport>;
 }
@@ -26,6 +32,9 @@ pub trait Runtime: Send + Sync + 'static {
 /// Why a runtime could not do as it was told.
 #[derive(Debug, thiserror::Error)]
 pub enum RuntimeError {
+    /// The node ends.
+    #[error("the node ends and starts no more pods")]
+    Closed,
     /// The image is none that this runtime knows.
     #[error("image {image:?} of container {container:?} is not known to this node")]
     UnknownImage {
@@ -57,6 +66,8 @@ pub struct PodReport {
     pub uid: String,
     /// One entry per container of the spec, init containers left out.
     pub containers: Vec<ContainerReport>,
+    /// One entry per init container; empty where the runtime does not tell them, then all have ended well.
+    pub init: Vec<ContainerReport>,
     /// Set when the whole pod was ended by the node, whatever its restart policy: reason and message.
     pub evicted: Option<(String, String)>,
 }
@@ -66,6 +77,8 @@ pub struct PodReport {
 pub struct ContainerReport {
     /// The container's name.
     pub name: String,
+    /// Whether its startup probe, if it has one, succeeded since the container was started.
+    pub started: bool,
     /// Whether its readiness probe, if it has one, succeeds.
     pub ready: bool,
     /// How often it was restarted.
@@ -74,6 +87,23 @@ pub struct ContainerReport {
     pub state: ContainerState,
     /// How it ended the last time, if it was restarted.
     pub last: Option<ContainerState>,
+    /// The file that it writes to, if it is a process that writes.
+    pub log: Option<PathBuf>,
+}
+
+impl ContainerReport {
+    /// A container that waits to be made.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            started: false,
+            ready: false,
+            restarts: 0,
+            state: ContainerState::Waiting { reason: "ContainerCreating".to_owned(), message: String::new() },
+            last: None,
+            log: None,
+        }
+    }
 }
 
 /// What a container does.

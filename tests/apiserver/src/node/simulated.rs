@@ -88,7 +88,8 @@ fn report(pod: &Pod, behaviour: Behaviour, started: &Time, now: &Time, ended: bo
             Behaviour::Failed => (false, 0, over(1), None),
             Behaviour::Crash => (false, 1, crash(), Some(over(1))),
         };
-        ContainerReport { name: container.name.clone(), ready, restarts, state, last }
+        let started = matches!(state, ContainerState::Running { .. });
+        ContainerReport { started, ready, restarts, state, last, ..ContainerReport::new(&container.name) }
     });
     let evicted = (behaviour == Behaviour::Failed && !ends(pod))
         .then(|| ("Evicted".to_owned(), format!("The pod carries the annotation {SIMULATE}: failed")));
@@ -97,6 +98,7 @@ fn report(pod: &Pod, behaviour: Behaviour, started: &Time, now: &Time, ended: bo
         name: pod.metadata.name.clone().unwrap_or_default(),
         uid: pod.metadata.uid.clone().unwrap_or_default(),
         containers: containers.collect(),
+        init: Vec::new(),
         evicted,
     }
 }

@@ -30,10 +30,15 @@ pub(crate) fn status(pod: &Pod, report: &PodReport, ip: &str, now: &Time) -> Pod
     let statuses: Vec<_> = report.containers.iter().map(|c| container(pod, &spec, c)).collect();
     let phase = match &report.evicted {
         Some(_) => "Failed",
+        None if spec.restart_policy.as_deref() == Some("Never") && report.init.iter().any(failed) => "Failed",
         None => phase(&spec, &report.containers),
     };
     let ended = matches!(phase, "Succeeded" | "Failed");
-    let init: Vec<_> = spec.init_containers.iter().flatten().map(|c| init_container(pod, &c.name, now)).collect();
+    let init: Vec<_> = match report.init.as_slice() {
+        [] => spec.init_containers.iter().flatten().map(|c| init_container(pod, &c.name, now)).collect(),
+        told => told.iter().map(|c| container(pod, &spec, c)).collect(),
+    };
+    let waits: Vec<&str> = report.init.iter().filter(|c| !is_initialised(&spec, c)).map(|c| c.name.as_str()).collect();
     let mut status = PodStatus {
         phase: Some(phase.to_owned()),
         reason: report.evicted.as_ref().map(|(reason, _)| reason.clone()),
@@ -63,9 +68,15 @@ pub(crate) fn status(pod: &Pod, report: &PodReport, ip: &str, now: &Time) -> Pod
         let message = format!("the status of pod readiness gate {:?} is not \"True\"", gates.first()?);
         Some(("ReadinessGatesNotReady", Some(message)))
     });
-    let initialised = completed.then_some(("PodCompleted", None));
+    let initialised = match waits.is_empty() {
+        true => completed.then_some(("PodCompleted", None)),
+        false => Some((
+            "ContainersNotInitialized",
+            Some(format!("containers with incomplete status: [{}]", waits.join(" "))),
+        )),
+    };
     condition(&mut status, pod, "PodReadyToStartContainers", !ended, None, now);
-    condition(&mut status, pod, "Initialized", true, initialised, now);
+    condition(&mut status, pod, "Initialized", waits.is_empty(), initialised, now);
     condition(&mut status, pod, "Ready", all_ready && gates.is_empty() && !ended, ready_reason, now);
     condition(&mut status, pod, "ContainersReady", all_ready && !ended, containers_reason, now);
     condition(&mut status, pod, "PodScheduled", true, None, now);
@@ -97,6 +108,19 @@ pub(crate) fn newly_started(pod: &Pod, status: &PodStatus) -> Vec<String> {
     };
     let before = pod.status.as_ref().map(running).unwrap_or_default();
     running(status).into_iter().filter(|c| !before.contains(c)).collect()
+}
+
+fn failed(container: &ContainerReport) -> bool {
+    matches!(container.state, ContainerState::Ended { code, .. } if code != 0)
+}
+
+/// Whether an init container has ended well, or runs for as long as the pod does.
+fn is_initialised(spec: &PodSpec, report: &ContainerReport) -> bool {
+    let container = spec.init_containers.iter().flatten().find(|c| c.name == report.name);
+    match container.and_then(|c| c.restart_policy.as_deref()) == Some("Always") {
+        true => report.started,
+        false => matches!(report.state, ContainerState::Ended { code: 0, .. }),
+    }
 }
 
 /// The phase that the containers add up to under the restart policy.
@@ -166,16 +190,17 @@ fn state(state: &ContainerState) -> State {
 }
 
 fn container(pod: &Pod, spec: &PodSpec, report: &ContainerReport) -> ContainerStatus {
-    let image =
-        spec.containers.iter().find(|c| c.name == report.name).and_then(|c| c.image.clone()).unwrap_or_default();
+    let mut all = spec.containers.iter().chain(spec.init_containers.iter().flatten());
+    let image = all.find(|c| c.name == report.name).and_then(|c| c.image.clone()).unwrap_or_default();
     let running = matches!(report.state, ContainerState::Running { .. });
+    let completed = matches!(report.state, ContainerState::Ended { code: 0, .. });
     ContainerStatus {
         name: report.name.clone(),
         image_id: image.clone(),
         image,
         container_id: Some(container_id(pod, &report.name)),
-        ready: report.ready && running,
-        started: Some(running),
+        ready: report.ready && (running || completed),
+        started: Some(report.started && running),
         restart_count: report.restarts,
         state: Some(state(&report.state)),
         last_state: report.last.as_ref().map(state).or_else(|| Some(State::default())),

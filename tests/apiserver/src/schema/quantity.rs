@@ -57,6 +57,12 @@ impl Quantity {
         }
     }
 
+    /// Its exact value in billionths.
+    #[must_use]
+    pub fn nanos(&self) -> i128 {
+        self.nanos
+    }
+
     /// Whether it is below zero.
     #[must_use]
     pub fn is_negative(&self) -> bool {

@@ -20,7 +20,8 @@ fn report(ready: bool, state: ContainerState, last: Option<ContainerState>) -> P
         namespace: "n".into(),
         name: "w-0".into(),
         uid: "u".into(),
-        containers: vec![ContainerReport { name: "m".into(), ready, restarts: 0, state, last }],
+        containers: vec![ContainerReport { started: true, ready, state, last, ..ContainerReport::new("m") }],
+        init: Vec::new(),
         evicted: None,
     }
 }
