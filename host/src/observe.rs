@@ -22,7 +22,7 @@ use crate::{
     watch::{Cache, Object, cache::Sync, discovery::Discovery},
 };
 use model::{
-    Body, Decision, Inventory, Kind, ObjectKey,
+    Body, Decision, Inventory, ItemId, Kind, ObjectKey,
     description::RelatedQuery,
     names,
     scope::{Scope, Scopes},
@@ -38,6 +38,8 @@ pub struct Look {
     pub owned: Vec<Arc<Object>>,
     /// Objects that the inventory names and that do not carry our marks any more (or are of a kind that has none).
     pub named: Vec<(ObjectKey, Seen)>,
+    /// Objects of others that items of the last decision are laid over.
+    pub overlaid: Vec<(ItemId, ObjectKey, Seen)>,
     /// Answers to the queries of the plugin.
     pub related: Vec<Answer>,
     /// What the resource has in its inventory. One that cannot be read is empty here and an error in the facts.
@@ -112,12 +114,18 @@ pub fn look(
         .filter(|named| !owned.iter().any(|object| object.key == **named))
         .map(|named| (named.clone(), sighting::of(cache, named)))
         .collect();
+    let mut overlaid = Vec::with_capacity(memory.overlaid.len());
+    for (id, key) in &memory.overlaid {
+        settled(cache, &key.kind, watch)?;
+        overlaid.push((id.clone(), key.clone(), sighting::of(cache, key)));
+    }
     let unserved = served.decider.description().writes.iter().filter(|kind| cache.sync(kind) == Sync::Missing);
     let unserved = unserved.cloned().collect();
     let mut look = Look {
         resource,
         owned,
         named,
+        overlaid,
         related,
         inventory,
         unserved,

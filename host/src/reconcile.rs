@@ -69,7 +69,7 @@ impl Context {
         // check: as a whole, or not at all.
         let scopes = observe::scopes(&decision, self.watches.discovery()).await;
         let facts = look.facts(resource, served, memory, &self.cache, &scopes, &decision);
-        if self.note_strangers(&look, served, &facts, memory) {
+        if self.note_strangers(&look, served, &facts, &decision, memory) {
             return later::again();
         }
         let checked = tracing::debug_span!("check").in_scope(|| {

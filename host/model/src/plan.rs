@@ -11,6 +11,7 @@
 mod applied;
 mod change;
 mod desired;
+mod overlay;
 mod ownership;
 mod propose;
 mod removal;
@@ -19,18 +20,19 @@ mod step;
 mod teardown;
 
 pub use applied::{Applied, Failure, StepResult};
-pub use desired::targets;
+pub use desired::{overlaid, targets};
 pub use propose::propose;
 pub use step::{Action, Live, Reason, Step};
 pub use teardown::teardown;
 
+pub(crate) use overlay::in_reach;
 pub(crate) use ownership::{Belongs, may_delete, of as belongs};
 pub(crate) use removal::{Existing, Place};
 
 use crate::check::{Problem, Rule};
 use crate::decision::{Body, ItemId, ReadyWhen, UpdatePolicy};
 use crate::digest::Digest;
-use crate::inventory::{Entry, Inventory};
+use crate::inventory::{Backend, Entry, Inventory, Target};
 
 /// A plan that nobody has checked. It cannot be acted on.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -66,6 +68,15 @@ pub(crate) struct Desired {
     pub body: Body,
 }
 
+impl Desired {
+    /// It makes something, which is written down and goes when it is no longer desired. The others say how things of
+    /// others should be: nothing of them is created, counted or removed.
+    pub fn owns(&self) -> bool {
+        self.update != UpdatePolicy::Overlay
+            && !matches!(self.entry.target, Target::External { backend: Backend::Mysql, .. })
+    }
+}
+
 /// Steps and everything that there is to say about them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan<S> {
@@ -82,6 +93,7 @@ pub(crate) struct Content {
     pub forgotten: Vec<Forgotten>,
     pub inventory: Inventory,
     pub inventory_changed: bool,
+    pub overlaid: Vec<ItemId>,
     pub unchanged: usize,
     pub paused: bool,
     pub finished: bool,
@@ -161,6 +173,12 @@ impl<S> Plan<S> {
     /// always written down already).
     pub fn inventory_changed(&self) -> bool {
         self.body.inventory_changed
+    }
+
+    /// Whether an item of this name is desired, or what was made for it is still there.
+    pub fn knows(&self, item: &str) -> bool {
+        let listed = self.body.inventory.entries.iter().any(|entry| entry.id == item);
+        listed || self.body.overlaid.iter().any(|id| id == item)
     }
 
     /// Items that are as desired already.

@@ -104,8 +104,8 @@ impl Writer {
         self.patch(target, None, APPLY_PATCH, "", &with_metadata(body, "uid", uid)).await
     }
 
-    /// Applies our fields and takes those that another manager has. Only for drift in fields that were ours (F8), and
-    /// for objects whose adoption a human asked for.
+    /// Applies our fields and takes those that another manager has. Only for drift in fields that were ours (F8), for
+    /// objects whose adoption a human asked for, and for fields that are laid over an object of others.
     pub async fn apply_forced(&self, target: Target<'_>, uid: &str, body: &Value) -> Result<Value, Failure> {
         self.patch(target, None, APPLY_PATCH, "&force=true", &with_metadata(body, "uid", uid)).await
     }

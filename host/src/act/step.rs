@@ -35,6 +35,10 @@ impl Actor {
                 let answer = self.writer.apply_forced(target, &live.uid, object).await?;
                 self.remember(resource, key, answer, *desired, Some(live))
             }
+            Action::Overlay { key, object, live, desired } => {
+                let answer = self.writer.apply_forced(target, &live.uid, object).await?;
+                self.remember(resource, key, answer, *desired, Some(live))
+            }
             Action::CreateSecret { key, object, plain, random, composed, desired } => {
                 let body = secret::create(object, plain, random, composed, &self.entropy)?;
                 let answer = self.writer.create_secret(target, &body).await?;

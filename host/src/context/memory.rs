@@ -50,6 +50,8 @@ pub struct Memory {
     pub strangers: Vec<ObjectKey>,
     /// The resource as it was last accepted, and by which plugin: generation, [`crate::context::Served::identity`].
     pub accepted: Option<(i64, u64, Json)>,
+    /// Objects of others that items of the last decision are laid over.
+    pub overlaid: BTreeMap<ItemId, ObjectKey>,
     /// What was applied last, by item.
     pub last_writes: BTreeMap<ItemId, LastWrite>,
     /// Why the last change of an item failed.

@@ -7,6 +7,7 @@ use crate::{
     context::{Memory, Served},
     watch::Object,
 };
+use model::ObjectKey;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// 128 bits. Equal within one process for equal views; not meant to leave it.
@@ -24,13 +25,11 @@ impl Identity {
             look.owned.len().hash(hasher);
             look.owned.iter().for_each(|owned| object(owned, hasher));
             look.named.len().hash(hasher);
-            for (key, seen) in &look.named {
-                key.hash(hasher);
-                match seen {
-                    Seen::Found(found) => object(found, hasher),
-                    Seen::Absent => hasher.write_u8(2),
-                    Seen::Unknown(why) => why.hash(hasher),
-                }
+            look.named.iter().for_each(|(key, seen)| sighting(key, seen, hasher));
+            look.overlaid.len().hash(hasher);
+            for (id, key, seen) in &look.overlaid {
+                id.hash(hasher);
+                sighting(key, seen, hasher);
             }
             for answer in &look.related {
                 answer.query.hash(hasher);
@@ -65,6 +64,15 @@ impl Identity {
             }
         }
         Identity(one.finish(), two.finish())
+    }
+}
+
+fn sighting(key: &ObjectKey, seen: &Seen, hasher: &mut DefaultHasher) {
+    key.hash(hasher);
+    match seen {
+        Seen::Found(found) => object(found, hasher),
+        Seen::Absent => hasher.write_u8(2),
+        Seen::Unknown(why) => why.hash(hasher),
     }
 }
 

@@ -31,8 +31,9 @@ impl Look {
                 _ => unnamed.push(ObservedItem { id: String::new(), ..observed }),
             }
         }
-        for (key, seen) in &self.named {
-            let Some(id) = self.item_of(key) else { continue };
+        let named = self.named.iter().filter_map(|(key, seen)| Some((self.item_of(key)?, seen)));
+        let overlaid = self.overlaid.iter().map(|(id, _, seen)| (id.clone(), seen));
+        for (id, seen) in named.chain(overlaid) {
             let observed = match seen {
                 Seen::Found(object) => observed(id.clone(), object, memory, now),
                 Seen::Absent => absent(id.clone(), Observation::Absent, memory),
@@ -50,7 +51,8 @@ impl Look {
             items.insert(id.clone(), ObservedItem { ready_since, last_error, ..item });
         }
         memory.forget_others(items.len() + unnamed.len(), || {
-            let named = self.named.iter().filter_map(|(_, seen)| match seen {
+            let overlaid = self.overlaid.iter().map(|(_, _, seen)| seen);
+            let named = self.named.iter().map(|(_, seen)| seen).chain(overlaid).filter_map(|seen| match seen {
                 Seen::Found(object) => Some(object),
                 Seen::Absent | Seen::Unknown(_) => None,
             });
@@ -91,6 +93,11 @@ impl Look {
         }
         for (key, seen) in &self.named {
             note(&mut facts, key, seen.clone());
+        }
+        for (_, key, seen) in &self.overlaid {
+            if facts.objects.get(key).is_none() {
+                note(&mut facts, key, seen.clone());
+            }
         }
         for key in plan::targets(decision, &facts) {
             if facts.objects.get(&key).is_none() {

@@ -1,12 +1,12 @@
-//! What a resource depends on besides what it owns and what its plugin reads: objects in the way of its items, and objects
-//! of its inventory that do not carry its marks. The trigger is told, so that the resource is looked at as soon as one of
+//! What a resource depends on besides what it owns and what its plugin reads: objects in the way of its items, objects that
+//! its items are laid over, and objects of its inventory that do not carry its marks. The trigger is told, so that the resource is looked at as soon as one of
 //! them changes, and not when its time comes.
 
 use crate::{
     context::{Context, Memory, Served},
     observe::Look,
 };
-use model::{Facts, ObjectKey, description::RelatedQuery};
+use model::{Decision, Facts, ObjectKey, description::RelatedQuery, plan};
 
 impl Context {
     /// Tells the trigger what a look was about.
@@ -15,21 +15,30 @@ impl Context {
         let written = &served.decider.description().writes;
         // What the plugin writes is watched anyway. What it wrote once, or a plugin that is gone, is watched for this.
         let listed = look.inventory.keys().filter(|key| !written.contains(&key.kind));
-        reads.extend(listed.chain(&memory.strangers).map(exactly));
+        reads.extend(listed.chain(&memory.strangers).chain(memory.overlaid.values()).map(exactly));
         self.trigger.reads(&look.resource.key, &reads);
     }
 
-    /// Takes in what is in the way. True when one of them changed since it was seen: that change was told to nobody.
-    pub(super) fn note_strangers(&self, look: &Look, served: &Served, facts: &Facts, memory: &mut Memory) -> bool {
+    /// Takes in what is in the way, and what the decision is laid over. True when one of them changed since it was seen:
+    /// that change was told to nobody.
+    pub(super) fn note_strangers(
+        &self,
+        look: &Look,
+        served: &Served,
+        facts: &Facts,
+        decision: &Decision,
+        memory: &mut Memory,
+    ) -> bool {
         let ours = |key: &ObjectKey| look.owned.iter().any(|owned| owned.key == *key);
         let strangers: Vec<_> =
             facts.objects.all_found().map(|found| &found.key).filter(|key| !ours(key)).cloned().collect();
-        if strangers == memory.strangers {
+        let overlaid = plan::overlaid(decision, facts);
+        if strangers == memory.strangers && overlaid == memory.overlaid {
             return false;
         }
-        memory.strangers = strangers;
+        (memory.strangers, memory.overlaid) = (strangers, overlaid);
         self.depend(look, served, memory);
-        memory.strangers.iter().any(|key| {
+        memory.strangers.iter().chain(memory.overlaid.values()).any(|key| {
             let seen = facts.objects.found(key).map(|found| found.resource_version.clone());
             seen != self.cache.get(key).map(|now| now.resource_version.clone())
         })

@@ -70,7 +70,7 @@ impl Memory {
         }
         let written: Vec<_> = plan.last_writes().map(|(item, write)| (item.to_owned(), write.clone())).collect();
         self.last_writes.extend(written);
-        let exists = |item: &String| plan.inventory().entries.iter().any(|entry| entry.id == *item);
+        let exists = |item: &String| plan.knows(item);
         self.last_writes.retain(|item, _| exists(item));
         self.past.only(exists);
         // What needs nothing is as it should be, however it came to that: a write of ours whose answer was lost, a user.

@@ -47,7 +47,7 @@ fn done(step: &Step) -> Option<News> {
         | Reason::External => "it has to be made again",
     };
     let (reason, message) = match (&step.action, &step.reason) {
-        (Action::Apply { .. } | Action::AddSecretValues { .. }, Reason::Drifted(paths)) => {
+        (Action::Apply { .. } | Action::AddSecretValues { .. } | Action::Overlay { .. }, Reason::Drifted(paths)) => {
             ("DriftCorrected", format!("{object}: {}", paths.join(", ")))
         }
         (Action::Adopt { .. }, _) => ("Adopted", format!("took over {object}")),
@@ -62,6 +62,7 @@ fn done(step: &Step) -> Option<News> {
             Action::Apply { .. }
             | Action::AddSecretValues { .. }
             | Action::CreateSecret { .. }
+            | Action::Overlay { .. }
             | Action::Mysql(_)
             | Action::Azure(_)
             | Action::Vault(_),

@@ -7,6 +7,7 @@ mod drift;
 mod items;
 mod lifecycle;
 mod orphans;
+mod overlay;
 mod refusal;
 mod secrets;
 mod world;

@@ -50,7 +50,7 @@ fn suspicion(proposed: &Proposed, facts: &Facts) -> Option<Rule> {
     let Proposed { problems: _, desired, omitted, existing } = proposed;
     if facts.resource.deleting {
         None
-    } else if desired.is_empty() {
+    } else if !desired.iter().any(Desired::owns) {
         Some(Rule::EmptyDesiredSet)
     } else if omitted.len() > (existing.len() / 2).max(1) {
         Some(Rule::TooManyDeletions)

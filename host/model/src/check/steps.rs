@@ -6,7 +6,7 @@ use crate::facts::{Facts, Found};
 use crate::inventory::{Inventory, Target};
 use crate::kind::ObjectKey;
 use crate::names;
-use crate::plan::{Action, Belongs, Blocked, Content, Live, Step, belongs, may_delete};
+use crate::plan::{Action, Belongs, Blocked, Content, Live, Step, belongs, in_reach, may_delete};
 
 /// Steps that do not agree with the facts.
 pub(crate) fn verify_steps(steps: &[Step], facts: &Facts) -> Vec<Problem> {
@@ -37,6 +37,16 @@ fn verify(step: &Step, facts: &Facts, listed: &Inventory) -> Result<(), Problem>
             Some(found) if belongs(found, facts, lists(key)) == Belongs::Ours => Ok(()),
             Some(found) if found.controller().is_none() && facts.resource.allows_adopt(&step.item) => Ok(()),
             _ => wrong("it would take over what nobody allowed to be taken over"),
+        },
+        Action::Overlay { key, live, .. } => match facts.objects.found(key) {
+            Some(found)
+                if found.uid == live.uid
+                    && found.resource_version == live.resource_version
+                    && in_reach(key, &facts.resource) =>
+            {
+                Ok(())
+            }
+            _ => wrong("it would change what was not seen, or is in another namespace"),
         },
         Action::Recreate { key, live } => match seen(facts, key, live) {
             Some(found) if deletable(found, facts, listed) => Ok(()),

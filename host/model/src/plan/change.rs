@@ -3,7 +3,7 @@
 
 use super::desired::secret_type;
 use super::ownership::{self, Belongs};
-use super::{Action, Blocked, Desired, Live, Reason};
+use super::{Action, Blocked, Desired, Live, Reason, overlay};
 use crate::check::Rule;
 use crate::decision::{Body, GeneratedSecret, RandomValue, UpdatePolicy};
 use crate::diff;
@@ -29,6 +29,8 @@ pub(super) enum Change {
     None { ready: Readied },
     /// An action. `ready`: what is there now is ready; `None`: nothing is there.
     Needed { action: Box<Action>, reason: Reason, ready: Option<bool> },
+    /// What it is laid over is not there yet, which holds up nothing but what comes after it.
+    Absent(String),
     /// It cannot be decided, or done, in this pass.
     Wait(String),
     /// A guard holds it back.
@@ -52,9 +54,15 @@ pub(super) fn of(one: &Desired, facts: &Facts, listed: &Inventory) -> Change {
     let found = match facts.objects.get(key) {
         None => return Change::Wait(format!("{key} was not looked at yet")),
         Some(Sighting::Unknown(why)) => return Change::Wait(bounded(why, 512)),
+        Some(Sighting::Absent) if one.update == UpdatePolicy::Overlay => {
+            return Change::Absent(format!("{key} does not exist yet"));
+        }
         Some(Sighting::Absent) => return create(one, key, object, desired),
         Some(Sighting::Found(found)) => found,
     };
+    if one.update == UpdatePolicy::Overlay {
+        return overlay::change(one, found, object, desired, facts);
+    }
     match ownership::of(found, facts, listed.lists(&one.entry.target)) {
         Belongs::Ours => {}
         Belongs::Earlier => {
@@ -82,11 +90,11 @@ pub(super) fn of(one: &Desired, facts: &Facts, listed: &Inventory) -> Change {
     }
 }
 
-fn readied(found: &Found) -> Readied {
+pub(super) fn readied(found: &Found) -> Readied {
     Readied { ready: found.readiness.ready, reason: found.readiness.reason.clone() }
 }
 
-fn live(found: &Found) -> Live {
+pub(super) fn live(found: &Found) -> Live {
     Live { uid: found.uid.clone(), resource_version: found.resource_version.clone() }
 }
 
@@ -163,7 +171,7 @@ fn differs_in_body(paths: &[String]) -> bool {
 
 /// We applied this very wish, and the object is as the server answered, or others only changed what is not ours: whoever
 /// changes the value of a field of ours takes it out of what we own.
-fn still_as_answered(last: &LastWrite, found: &Found, desired: Digest) -> bool {
+pub(super) fn still_as_answered(last: &LastWrite, found: &Found, desired: Digest) -> bool {
     let LastWrite { uid, desired: written, answer, owned_fields } = last;
     *uid == found.uid
         && *written == desired

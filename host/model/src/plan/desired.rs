@@ -1,10 +1,10 @@
 //! From an item of a decision to the object that is applied. In: a decision and the facts. Out: final objects with
 //! namespace, labels, annotations and owner reference, and everything that is wrong with the decision by itself.
 
-use super::Desired;
 use super::ownership::has_owner_reference;
+use super::{Desired, overlay};
 use crate::check::{Problem, Rule, graph, object, secret};
-use crate::decision::{Body, Decision, GeneratedSecret, Item, RemovalPolicy};
+use crate::decision::{Body, Decision, GeneratedSecret, Item, ItemId, RemovalPolicy, UpdatePolicy};
 use crate::digest::Digest;
 use crate::facts::Facts;
 use crate::inventory::{Backend, Entry, Target};
@@ -39,6 +39,11 @@ fn one(item: &Item, facts: &Facts) -> Result<Desired, Vec<Problem>> {
         ready_when: *ready_when,
         body: body.clone(),
     };
+    if *update == UpdatePolicy::Overlay {
+        let (key, object) = overlay::object(id, body, facts)?;
+        let digest = Digest::of(&object);
+        return Ok(desired(Target::Object(key), Some(object), Some(digest)));
+    }
     let external = |backend, name: String, api_version: &str| {
         Ok(desired(Target::External { backend, name, api_version: api_version.into() }, None, None))
     };
@@ -75,8 +80,8 @@ fn vault_name(vault: &str, name: &str) -> String {
     format!("{}/secrets/{name}", vault.trim_end_matches('/'))
 }
 
-/// The object with everything that the host adds but the digest. The body was checked: it has the right types.
-fn final_object(item: &Item, body: &Value, facts: &Facts) -> Option<(ObjectKey, Value)> {
+/// The object in its place, and nothing else that the host adds. The body was checked: it has the right types.
+pub(super) fn placed_object(body: &Value, facts: &Facts) -> Option<(ObjectKey, Value)> {
     let kind = crate::snapshot::manifest_kind(body)?;
     let mut object = without_nulls(body, 0);
     let map = object.as_object_mut()?;
@@ -93,6 +98,13 @@ fn final_object(item: &Item, body: &Value, facts: &Facts) -> Option<(ObjectKey, 
         Some(namespace) => metadata.insert("namespace".into(), namespace.as_str().into()),
         None => metadata.remove("namespace"),
     };
+    Some((ObjectKey { kind, namespace, name }, object))
+}
+
+/// The object with everything that the host adds but the digest.
+fn final_object(item: &Item, body: &Value, facts: &Facts) -> Option<(ObjectKey, Value)> {
+    let (key, mut object) = placed_object(body, facts)?;
+    let metadata = object.get_mut("metadata")?.as_object_mut()?;
     let kept = item.removal != RemovalPolicy::Delete;
     let labels = [
         (names::LABEL_MANAGED_BY, names::MANAGED_BY),
@@ -107,10 +119,10 @@ fn final_object(item: &Item, body: &Value, facts: &Facts) -> Option<(ObjectKey, 
     }
     add(metadata, "labels", &labels);
     add(metadata, "annotations", &annotations);
-    if has_owner_reference(facts, namespace.as_deref(), kept) {
+    if has_owner_reference(facts, key.namespace.as_deref(), kept) {
         metadata.insert("ownerReferences".into(), json!([owner_reference(facts)]));
     }
-    Some((ObjectKey { kind, namespace, name }, object))
+    Some((key, object))
 }
 
 fn owner_reference(facts: &Facts) -> Value {
@@ -199,6 +211,13 @@ fn without_nulls(value: &Value, depth: usize) -> Value {
 /// sense are left out; the check refuses them.
 pub fn targets(decision: &Decision, facts: &Facts) -> Vec<ObjectKey> {
     decision.items.iter().filter_map(|item| target(item, facts)).collect()
+}
+
+/// The objects that fields are to be laid over, by item. Nothing else tells which they are: they have no mark and are in no
+/// inventory.
+pub fn overlaid(decision: &Decision, facts: &Facts) -> BTreeMap<ItemId, ObjectKey> {
+    let items = decision.items.iter().filter(|item| item.update == UpdatePolicy::Overlay);
+    items.filter_map(|item| Some((item.id.clone(), target(item, facts)?))).collect()
 }
 
 fn target(item: &Item, facts: &Facts) -> Option<ObjectKey> {

@@ -4,12 +4,12 @@
 use super::change::{Change, Readied};
 use super::{Content, Desired, Place, Plan, Proposed, Step, Waiting, change, desired, removal, rolling};
 use crate::check::{Problem, Rule, size};
-use crate::decision::{Decision, ReadyWhen};
+use crate::decision::{Decision, ReadyWhen, UpdatePolicy};
 use crate::facts::Facts;
 use crate::inventory::{Inventory, Target};
 use crate::order;
 use crate::ready;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What would have to be done so that what is observed becomes what is desired. The same inputs give the same plan.
 pub fn propose(facts: &Facts, decision: &Decision) -> Plan<Proposed> {
@@ -41,6 +41,8 @@ pub fn propose(facts: &Facts, decision: &Decision) -> Plan<Proposed> {
     body.inventory = inventory(&desired, &order, &listed, &removals.remaining);
     body.finished =
         facts.resource.deleting && decision.items.is_empty() && removals.remaining.is_empty() && body.settled();
+    let overlaid = desired.iter().filter(|one| one.update == UpdatePolicy::Overlay);
+    body.overlaid = overlaid.map(|one| one.entry.id.clone()).collect();
     body.inventory_changed = body.inventory != listed && !body.finished;
     Plan { body, state: Proposed { problems, desired, omitted: removals.omitted, existing: removals.existing } }
 }
@@ -77,6 +79,8 @@ fn converge(
                 body.unchanged += 1;
                 settle(one, ready)
             }
+            // It is nobody's fault and no work of ours: the resource can be settled without it.
+            Change::Absent(why) => Progress::Later(why.clone()),
             Change::Collision(why) => {
                 problems.push(Problem::new(Rule::NameCollision, id, why));
                 Progress::Later(why.clone())
@@ -123,7 +127,7 @@ fn settle(one: &Desired, ready: &Readied) -> Progress {
 fn after_step(one: &Desired, change: &Change, wave: u32) -> Progress {
     let recreated = match change {
         Change::Needed { action, .. } => matches!(**action, super::Action::Recreate { .. }),
-        Change::None { .. } | Change::Wait(_) | Change::Blocked(_) | Change::Collision(_) => false,
+        Change::None { .. } | Change::Absent(_) | Change::Wait(_) | Change::Blocked(_) | Change::Collision(_) => false,
     };
     let by_existence = match &one.entry.target {
         Target::Object(key) | Target::Secret(key) => ready::by_existence(&key.kind),
@@ -171,14 +175,18 @@ fn inventory(
     listed: &Inventory,
     remaining: &[crate::inventory::Entry],
 ) -> Inventory {
+    let (owned, others): (Vec<&Desired>, Vec<&Desired>) = desired.iter().partition(|one| one.owns());
     let mut wanted: BTreeMap<Place, &crate::inventory::Entry> =
-        desired.iter().map(|one| (Place::of(&one.entry.target), &one.entry)).collect();
+        owned.iter().map(|one| (Place::of(&one.entry.target), &one.entry)).collect();
+    // What was made once, and is only laid over now, stays written down.
+    let overlaid: BTreeSet<Place> = others.iter().map(|one| Place::of(&one.entry.target)).collect();
     let mut left: BTreeMap<Place, &crate::inventory::Entry> =
         remaining.iter().map(|entry| (Place::of(&entry.target), entry)).collect();
     let mut entries = Vec::with_capacity(desired.len() + remaining.len());
     for old in &listed.entries {
         let place = Place::of(&old.target);
-        entries.extend(wanted.remove(&place).or_else(|| left.remove(&place)).cloned());
+        let laid_over = || overlaid.contains(&place).then_some(old).filter(|old| old.target.object().is_some());
+        entries.extend(wanted.remove(&place).or_else(|| left.remove(&place)).or_else(laid_over).cloned());
     }
     entries.extend(remaining.iter().filter(|entry| left.contains_key(&Place::of(&entry.target))).cloned());
     let new = order.iter().filter_map(|at| desired.get(*at)).map(|one| &one.entry);

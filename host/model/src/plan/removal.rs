@@ -5,7 +5,7 @@ use super::{Action, Blocked, Content, Desired, Forgotten, Live, Reason, Step, Wa
 use crate::check::Rule;
 use crate::decision::RemovalPolicy;
 use crate::facts::{Facts, Found, Presence, Sighting, Slot};
-use crate::inventory::{Entry, Inventory, Target};
+use crate::inventory::{Backend, Entry, Inventory, Target};
 use crate::kind::ObjectKey;
 use crate::names;
 use crate::order;
@@ -235,6 +235,10 @@ fn state<'a>(entry: &Entry, facts: &'a Facts, listed: bool) -> State<'a> {
 }
 
 fn external<'a>(entry: &Entry, facts: &'a Facts) -> State<'a> {
+    // A MySQL server is a process in a pod: there is nothing to delete, only to forget.
+    if matches!(entry.target, Target::External { backend: Backend::Mysql, .. }) {
+        return State::Gone;
+    }
     match facts.external.get(&entry.id) {
         Some(external) => match external.presence {
             Presence::Absent => State::Gone,
@@ -243,10 +247,6 @@ fn external<'a>(entry: &Entry, facts: &'a Facts) -> State<'a> {
             Presence::Present if external.ours => State::External,
             Presence::Present => State::NotOurs("it does not carry the mark of this resource".into()),
         },
-        // A MySQL server is a process in a pod: there is nothing to delete, only to forget.
-        None if matches!(entry.target, Target::External { backend: crate::inventory::Backend::Mysql, .. }) => {
-            State::Gone
-        }
         None => State::Unknown(format!("{} was not looked at yet", entry.target)),
     }
 }
@@ -280,7 +280,7 @@ fn existing(
     remaining: &[(Entry, State<'_>)],
 ) -> Vec<Existing> {
     let there = |key: &ObjectKey| facts.objects.found(key).is_some();
-    let stays = desired.iter().filter_map(|one| {
+    let stays = desired.iter().filter(|one| one.owns()).filter_map(|one| {
         let exists = match &one.entry.target {
             Target::Object(key) | Target::Secret(key) => there(key),
             Target::External { .. } => {

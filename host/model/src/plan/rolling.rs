@@ -52,7 +52,9 @@ enum State {
 fn state(change: &Change) -> State {
     match change {
         Change::None { ready } if ready.ready => State::Fine,
-        Change::None { .. } | Change::Wait(_) | Change::Blocked(_) | Change::Collision(_) => State::Unsure,
+        Change::None { .. } | Change::Absent(_) | Change::Wait(_) | Change::Blocked(_) | Change::Collision(_) => {
+            State::Unsure
+        }
         Change::Needed { ready: None, .. } => State::Missing,
         Change::Needed { ready: Some(true), .. } => State::Due,
         Change::Needed { ready: Some(false), .. } => State::BrokenAndDue,

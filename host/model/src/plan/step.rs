@@ -58,6 +58,18 @@ pub enum Action {
         /// The digest to remember.
         desired: Digest,
     },
+    /// Sets fields of an object of others, whoever set them before: a server-side apply with force that must hit this uid,
+    /// so that it never creates.
+    Overlay {
+        /// Where.
+        key: ObjectKey,
+        /// The fields, with the identity of the object, and no marks of ours.
+        object: Value,
+        /// What is there.
+        live: Live,
+        /// The digest to remember.
+        desired: Digest,
+    },
     /// Deletes an object that cannot be changed, with both preconditions. A later pass, which finds it gone, creates it.
     Recreate {
         /// Where.
@@ -140,6 +152,7 @@ impl Action {
         match self {
             Action::Apply { key, .. }
             | Action::Adopt { key, .. }
+            | Action::Overlay { key, .. }
             | Action::Recreate { key, .. }
             | Action::CreateSecret { key, .. }
             | Action::AddSecretValues { key, .. }
@@ -154,6 +167,7 @@ impl Action {
         match self {
             Action::Apply { live, .. } => live.as_ref(),
             Action::Adopt { live, .. }
+            | Action::Overlay { live, .. }
             | Action::Recreate { live, .. }
             | Action::AddSecretValues { live, .. }
             | Action::Delete { live, .. }
@@ -171,6 +185,7 @@ impl Action {
         match self {
             Action::Apply { desired, .. }
             | Action::Adopt { desired, .. }
+            | Action::Overlay { desired, .. }
             | Action::CreateSecret { desired, .. }
             | Action::AddSecretValues { desired, .. } => Some(*desired),
             Action::Recreate { .. }
@@ -197,7 +212,7 @@ impl Action {
     pub fn verb(&self) -> &'static str {
         match self {
             Action::Apply { live: None, .. } | Action::CreateSecret { .. } => "create",
-            Action::Apply { live: Some(_), .. } | Action::AddSecretValues { .. } => "change",
+            Action::Apply { live: Some(_), .. } | Action::AddSecretValues { .. } | Action::Overlay { .. } => "change",
             Action::Adopt { .. } => "adopt",
             Action::Recreate { .. } => "recreate",
             Action::Delete { .. } | Action::RemoveExternal { .. } => "delete",

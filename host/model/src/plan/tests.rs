@@ -3,8 +3,10 @@
 
 mod deletion;
 mod external;
+mod overlay;
 mod properties;
 mod refusals;
+mod servers;
 mod world;
 
 use crate::decision::{Body, GeneratedSecret, PasswordRules, RandomValue, UpdatePolicy};

@@ -143,9 +143,9 @@ impl World {
             assert_eq!(there["uid"], json!(live.uid), "a write hits the object that was seen");
         }
         match action {
-            Action::Apply { key, object, desired, .. } | Action::Adopt { key, object, desired, .. } => {
-                self.store(key, object, *desired)
-            }
+            Action::Apply { key, object, desired, .. }
+            | Action::Adopt { key, object, desired, .. }
+            | Action::Overlay { key, object, desired, .. } => self.store(key, object, *desired),
             Action::CreateSecret { key, object, plain, random, composed, desired } => {
                 let mut object = object.clone();
                 let keys = plain.iter().map(|(key, _)| key).chain(random.iter().map(|value| &value.key));
