@@ -78,6 +78,7 @@ pub fn crd() -> Crd {
         .column(Column::text("Source", ".spec.source.mysql").described("The database."))
         .column(Column::text("Schedule", ".spec.schedule"))
         .column(Column::date("Last Success", ".status.lastSuccessTime").described("Age of the newest good backup."))
+        .column(Column::text("Last Backup", ".status.lastBackup.name").wide().described("Name of the newest backup."))
         .column(Column::text("Claim", ".status.claim").wide().described("The volume claim that backups are on."))
         .column(Column::date("Age", ".metadata.creationTimestamp"))
 }

@@ -27,12 +27,30 @@ fn with(spec: Value) -> Value {
 /// A MySQL that has reported where to connect.
 fn database() -> Value {
     json!({ "metadata": { "name": "prod-db" }, "status": {
-        "endpoints": { "replica": "prod-db-replica.default.svc:3306" }, "backupSecret": "prod-db-backup",
+        "endpoints": {
+            "primary": "prod-db-primary.default.svc:3306", "replica": "prod-db-replica.default.svc:3306",
+        },
+        "selector": "app.kubernetes.io/name=mysql,app.kubernetes.io/instance=prod-db",
+        "backupSecret": "prod-db-backup",
     } })
 }
 
+/// The pods of that MySQL; one has no address yet.
+fn servers() -> [Value; 3] {
+    [
+        json!({ "status": { "podIP": "10.0.0.9" } }),
+        json!({ "status": {} }),
+        json!({ "status": { "podIP": "10.0.0.2" } }),
+    ]
+}
+
 fn seen(resource: &Value) -> SnapshotOf {
-    SnapshotOf::resource(resource).related("source", &[database()]).related("jobs", &[])
+    with_jobs(resource, &[], &[])
+}
+
+fn with_jobs(resource: &Value, jobs: &[Value], pods: &[Value]) -> SnapshotOf {
+    let snapshot = SnapshotOf::resource(resource).related("source", &[database()]).related("servers", &servers());
+    snapshot.related("jobs", jobs).related("pods", pods)
 }
 
 fn decide(snapshot: SnapshotOf) -> Decision {
@@ -58,16 +76,49 @@ fn errors(resource: &Value) -> Vec<String> {
     }
 }
 
-#[test]
-fn the_database_and_the_jobs_are_asked_for_before_anything_is_decided() {
-    match entry::decide::<BackupPlugin>(SnapshotOf::resource(&resource()).build()) {
-        Err(Fault::Needs(queries)) => {
-            assert_eq!(queries.iter().map(|q| q.name.as_str()).collect::<Vec<_>>(), ["source", "jobs"]);
-            assert_eq!(queries[0].names, ["prod-db"]);
-            assert_eq!(queries[1].label_selector.as_deref(), Some("backup.windlass.dev/backup=prod-db-weekly"));
-        }
+fn needs(snapshot: SnapshotOf) -> Vec<(String, Option<String>)> {
+    match entry::decide::<BackupPlugin>(snapshot.build()) {
+        Err(Fault::Needs(queries)) => queries.into_iter().map(|query| (query.name, query.label_selector)).collect(),
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn the_database_its_servers_and_the_jobs_are_asked_for_before_anything_is_decided() {
+    let own = Some("backup.windlass.dev/backup=prod-db-weekly".to_string());
+    let first = [("source".to_string(), None), ("jobs".to_string(), own.clone()), ("pods".to_string(), own)];
+    assert_eq!(needs(SnapshotOf::resource(&resource())), first);
+    // The servers are asked for by the words of the database itself.
+    let second = needs(SnapshotOf::resource(&resource()).related("source", &[database()]));
+    assert_eq!(second[..3], first);
+    let selector = "app.kubernetes.io/name=mysql,app.kubernetes.io/instance=prod-db".to_string();
+    assert_eq!(second[3..], [("servers".to_string(), Some(selector))]);
+}
+
+#[test]
+fn every_server_is_named_by_its_address_and_the_services_come_last() {
+    let args = |snapshot: SnapshotOf| {
+        let cron_job = item(&decide(snapshot), "cronjob").unwrap();
+        let args = cron_job.pointer("/spec/jobTemplate/spec/template/spec/containers/0/args").unwrap().clone();
+        let args: Vec<String> = serde_json::from_value(args).unwrap();
+        args.iter().filter_map(|arg| arg.strip_prefix("--source-host=").map(str::to_string)).collect::<Vec<_>>()
+    };
+    let services = ["prod-db-replica.default.svc", "prod-db-primary.default.svc"];
+    assert_eq!(args(seen(&resource())), [&["10.0.0.2", "10.0.0.9"], &services[..]].concat());
+    // Pods that may not be seen leave the Services.
+    let unseen = SnapshotOf::resource(&resource()).related("source", &[database()]);
+    assert_eq!(args(unseen.unanswered("servers", "forbidden")), services);
+}
+
+#[test]
+fn two_backups_on_one_claim_have_a_folder_each() {
+    let destination = |name: &str| {
+        let mut named = with(json!({ "storage": { "claimName": "mine" } }));
+        named["metadata"]["name"] = json!(name);
+        let cron_job = item(&decide(seen(&named)), "cronjob").unwrap().to_string();
+        cron_job.split("--destination=").nth(1).unwrap().split('"').next().unwrap().to_string()
+    };
+    assert_eq!((destination("a"), destination("b")), ("/backups/a".to_string(), "/backups/b".to_string()));
 }
 
 #[test]
@@ -86,7 +137,7 @@ fn a_backup_becomes_a_claim_and_a_cronjob_that_waits_for_it() {
     assert_eq!(pod["volumes"][1]["persistentVolumeClaim"]["claimName"], claim["metadata"]["name"]);
     let args: Vec<String> = serde_json::from_value(pod["containers"][0]["args"].clone()).unwrap();
     assert_eq!(args[0], "backup");
-    assert!(args.contains(&"--source-host=prod-db-replica.default.svc".to_string()), "{args:?}");
+    assert!(args.contains(&"--destination=/backups/prod-db-weekly".to_string()), "{args:?}");
     assert!(args.contains(&"--keep-count=8".to_string()) && args.contains(&"--keep-days=90".to_string()), "{args:?}");
 }
 
@@ -154,12 +205,7 @@ fn what_became_of_backups_is_reported() {
         } })
     };
     let jobs = [job("a", "2026-01-01T04:00:00Z", "Complete"), job("b", "2026-01-02T04:00:00Z", "Failed")];
-    let snapshot = |jobs: &[Value]| {
-        SnapshotOf::resource(&resource())
-            .related("source", &[database()])
-            .related("jobs", jobs)
-            .found("cronjob", &cron_job, true)
-    };
+    let snapshot = |jobs: &[Value]| with_jobs(&resource(), jobs, &[]).found("cronjob", &cron_job, true);
     let failed = decide(snapshot(&jobs));
     assert_eq!(status(&failed)["lastFailure"]["job"], "b");
     assert_eq!(status(&failed)["active"], 1);
@@ -174,8 +220,45 @@ fn what_became_of_backups_is_reported() {
     assert_eq!(condition(&good, "LastBackupSucceeded").status, Truth::Yes);
     let mut told = resource();
     told["status"] = status(&good);
-    let again = SnapshotOf::resource(&told).related("source", &[database()]).related("jobs", &jobs[..1]);
+    let again = with_jobs(&told, &jobs[..1], &[]);
     assert_eq!(decide(again.found("cronjob", &cron_job, true)).events, Vec::new());
+}
+
+#[test]
+fn what_the_pods_of_backups_say_is_in_the_status() {
+    let pod = |job: &str, time: &str, message: &str| {
+        json!({ "metadata": { "labels": { "batch.kubernetes.io/job-name": job } }, "status": { "containerStatuses": [
+            { "state": { "terminated": { "finishedAt": time, "message": message } } },
+        ] } })
+    };
+    let good = r#"{"backup":"20260101T040000Z-00000001","finishedAt":"2026-01-01T04:05:00Z","size":7,
+        "server":"10.0.0.2:3306","role":"replica","gtidSet":"a:1-5","warning":null,"plainSize":9}"#;
+    let jobs = [
+        json!({ "metadata": { "name": "by-hand" }, "status": {
+            "startTime": "2026-01-01T04:00:00Z", "completionTime": "2026-01-01T04:05:01Z",
+            "conditions": [{ "type": "Complete", "status": "True" }],
+        } }),
+        json!({ "metadata": { "name": "nightly" }, "status": {
+            "startTime": "2026-01-02T04:00:00Z",
+            "conditions": [{ "type": "Failed", "status": "True", "message": "BackoffLimitExceeded" }],
+        } }),
+    ];
+    let pods = [
+        pod("nightly", "2026-01-02T04:00:09Z", r#"{"error":"no server can be backed up: refused"}"#),
+        pod("by-hand", "2026-01-01T04:05:00Z", good),
+        pod("nightly", "2026-01-02T04:00:03Z", "not JSON"),
+    ];
+    let told = status(&decide(with_jobs(&resource(), &jobs, &pods)));
+    assert_eq!(told["lastSuccessTime"], "2026-01-01T04:05:01Z");
+    assert_eq!(told["lastBackup"]["name"], "20260101T040000Z-00000001");
+    assert_eq!((&told["lastBackup"]["size"], &told["lastBackup"]["gtidSet"]), (&json!(7), &json!("a:1-5")));
+    assert_eq!(told["lastFailure"]["message"], "no server can be backed up: refused");
+
+    // Pods and Jobs are removed after a while; what they said stays true.
+    let mut known = resource();
+    known["status"] = told.clone();
+    let later = status(&decide(seen(&known)));
+    assert_eq!((&later["lastBackup"], &later["lastSuccessTime"]), (&told["lastBackup"], &told["lastSuccessTime"]));
 }
 
 #[test]
@@ -289,7 +372,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn any_json_anywhere_is_answered(value in any_json(), pick in 0usize..6) {
+    fn any_json_anywhere_is_answered(value in any_json(), pick in 0usize..8) {
         let mut changed = resource();
         let mut snapshot = seen(&changed);
         match pick {
@@ -298,7 +381,12 @@ proptest! {
             2 => changed["status"] = value,
             3 => snapshot = SnapshotOf::resource(&changed).related("source", &[value]),
             4 => snapshot = seen(&changed).found("cronjob", &value, true),
-            _ => snapshot = SnapshotOf::resource(&changed).related("source", &[database()]).related("jobs", &[value]),
+            5 => snapshot = with_jobs(&changed, &[value], &[]),
+            6 => snapshot = with_jobs(&changed, &[], &[value]),
+            _ => {
+                let servers = SnapshotOf::resource(&changed).related("source", &[database()]);
+                snapshot = servers.related("servers", &[value]);
+            }
         }
         if pick < 3 {
             snapshot = seen(&changed);

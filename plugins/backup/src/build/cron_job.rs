@@ -1,5 +1,6 @@
 //! The CronJob. Its pods run `windlass backup` from the project's own image: it reads the database over the network with
-//! the account that is mounted from the Secret, and writes to the claim.
+//! the account that is mounted from the Secret, and writes to the claim, into a folder of this Backup's own: backups of
+//! two on one claim never count as one another's. What became of it goes into the container's termination message.
 
 use super::{CRON_JOB, claim_name, labels};
 use crate::spec::BackupSpec;
@@ -8,6 +9,8 @@ use windlass_sdk::{Item, Metadata, Value, json, names};
 
 /// Image of the pods where the operator's settings name none.
 pub const DEFAULT_IMAGE: &str = concat!("windlass:", env!("CARGO_PKG_VERSION"));
+/// Where a container says how it ended: Kubernetes makes this file and puts what is in it into the status of the pod.
+const REPORT: &str = "/dev/termination-log";
 /// User that the image runs as: one without rights.
 const USER: u32 = 65532;
 
@@ -45,20 +48,22 @@ pub fn item(metadata: &Metadata, spec: &BackupSpec, source: &Remembered, image: 
 
 /// The pod of one backup.
 fn pod(metadata: &Metadata, spec: &BackupSpec, source: &Remembered, image: &str) -> Value {
-    let mut args = vec![
-        "backup".to_string(),
-        format!("--source-host={}", source.host),
+    let mut args = vec!["backup".to_string()];
+    args.extend(source.hosts.iter().map(|host| format!("--source-host={host}")));
+    args.extend([
         format!("--source-port={}", source.port),
         "--user-file=/run/windlass/source/username".to_string(),
         "--password-file=/run/windlass/source/password".to_string(),
-        "--destination=/backups".to_string(),
-    ];
+        format!("--destination=/backups/{}", names::child(&metadata.name, "", names::LABEL)),
+        format!("--report={REPORT}"),
+    ]);
     args.extend(spec.retention.most().map(|count| format!("--keep-count={count}")));
     args.extend(spec.retention.days.map(|days| format!("--keep-days={days}")));
     let mut container = json!({
         "name": "backup",
         "image": image,
         "args": args,
+        "terminationMessagePath": REPORT,
         "securityContext": {
             "allowPrivilegeEscalation": false,
             "capabilities": { "drop": ["ALL"] },
