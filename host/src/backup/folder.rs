@@ -50,7 +50,7 @@ pub enum Error {
     #[error("{} has no backup", .0.display())]
     Empty(PathBuf),
     /// Its manifest is not used.
-    #[error("backup {name}: the manifest {source}")]
+    #[error("the manifest of backup {name} cannot be trusted")]
     Manifest {
         /// The backup.
         name: Name,

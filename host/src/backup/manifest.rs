@@ -104,19 +104,19 @@ pub struct Schema {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Written by a later version, or by something else.
-    #[error("has format {0}, and this version reads format {FORMAT}; use the version that wrote it, or a later one")]
+    #[error("it has format {0}, and this version reads format {FORMAT}; use the version that wrote it, or a later one")]
     Format(u64),
     /// Not a manifest at all, or with fields missing.
-    #[error("is no manifest: {0}")]
+    #[error("it is no manifest")]
     Unreadable(#[from] serde_json::Error),
     /// Its own checksum is wrong.
-    #[error("was altered after it was written: its checksum does not match; the backup cannot be trusted")]
+    #[error("it was altered after it was written: its checksum does not match")]
     Altered,
     /// It is of another backup.
-    #[error("is of backup {0}: the file was renamed or copied")]
+    #[error("it is of backup {0}: the file was renamed or copied")]
     OtherName(Name),
     /// A manifest of this format cannot say this.
-    #[error("says compression {0:?}, which this version does not know")]
+    #[error("it says compression {0:?}, which this version does not know")]
     Compression(String),
 }
 
