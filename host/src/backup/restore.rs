@@ -233,7 +233,9 @@ pub async fn restore(wish: &Wish, progress: &Arc<Progress>, stop: &CancellationT
     if let Some(difference) = difference(&manifest.contents, &found) {
         return Err(Error::Different { address, difference });
     }
-    let enabled_events = server::enable_events(&mut session).await.map_err(after)?;
+    // A server that is to follow the old cluster must not do anything by itself: no event, and no transaction of its own.
+    let enabled_events =
+        if wish.take_over_gtids { 0 } else { server::enable_events(&mut session).await.map_err(after)? };
     let mut warnings = Vec::new();
     let definers = server::missing_definers(&mut session).await.map_err(after)?;
     if !definers.is_empty() {

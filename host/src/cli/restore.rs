@@ -31,7 +31,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     login: mysql_login::Arguments,
     /// Take over the GTID set of the backup as history and keep the rows out of the binary log, so that the server can
-    /// replicate from the old cluster. Replicas of the server itself must be made anew afterwards
+    /// replicate from the old cluster. Events stay switched off. Replicas of the server itself must be made anew afterwards
     #[arg(long)]
     take_over_gtids: bool,
     /// Form of the output
