@@ -32,6 +32,8 @@ enum Command {
     Test(suites::Options),
     /// Runs the benchmarks: one line per figure.
     Bench(bench::Options),
+    /// Finds or installs a MySQL server for tests and demo, and prints how to name it in the environment.
+    Mysql,
     /// Builds every plugin as a component and checks it against the contract.
     BuildPlugins {
         /// Folder for NAME.wasm and NAME.grants.yaml; without it `plugins` in cargo's target folder.
@@ -51,6 +53,10 @@ fn main() -> Result<()> {
         Command::Demo(options) => demo::demo(&options),
         Command::Test(options) => suites::test(&options),
         Command::Bench(options) => bench::bench(&options),
+        Command::Mysql => {
+            println!("export {}={}", tools::MYSQL, tools::mysql()?);
+            Ok(())
+        }
         Command::BuildPlugins { out } => build::run(out),
         Command::Crds { check } => crds::run(check),
     }

@@ -55,6 +55,14 @@ impl Suite {
     }
 }
 
+impl Options {
+    /// Whether a suite is asked for that runs real servers.
+    fn needs_mysql(&self) -> bool {
+        let without = [Suite::Unit, Suite::Faults, Suite::Hostile];
+        self.suite.is_empty() || !self.suite.iter().all(|suite| without.contains(suite))
+    }
+}
+
 struct Program {
     path: PathBuf,
     package: String,
@@ -66,6 +74,10 @@ struct Program {
 pub fn test(options: &Options) -> Result<()> {
     let kubectl = tools::kubectl()?;
     println!("kubectl: {}", kubectl.display());
+    let mysql = if options.needs_mysql() { Some(tools::mysql()?) } else { None };
+    if let Some(mysql) = &mysql {
+        println!("mysql: {mysql}");
+    }
     let workspace = Workspace::find()?;
     let plugins = build::announce(&workspace, None)?;
     let programs = programs(&workspace)?;
@@ -79,7 +91,7 @@ pub fn test(options: &Options) -> Result<()> {
         let started = now();
         for program in programs {
             println!("\n-- {} ({})", program.package, program.target);
-            if !run(&program, options, &kubectl, &plugins)? {
+            if !run(&program, options, &kubectl, &plugins, mysql.as_deref())? {
                 failed.push(format!("{} ({})", program.package, program.target));
             }
         }
@@ -95,10 +107,11 @@ pub fn test(options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn run(program: &Program, options: &Options, kubectl: &Path, plugins: &Path) -> Result<bool> {
+fn run(program: &Program, options: &Options, kubectl: &Path, plugins: &Path, mysql: Option<&str>) -> Result<bool> {
     let mut command = Command::new(&program.path);
     command.current_dir(&program.folder);
     command.env("KUBECTL", kubectl).env("WINDLASS_PLUGINS", plugins);
+    command.envs(mysql.map(|mysql| (tools::MYSQL, mysql)));
     command.args(&options.filter);
     if options.nocapture {
         command.arg("--nocapture");

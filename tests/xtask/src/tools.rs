@@ -1,7 +1,10 @@
 //! Tools that the commands need and a fresh machine may lack: found where they are, else installed into a private
 //! folder. Each answers with a path, and says what it did.
 
+mod mysql;
+
 use anyhow::{Context, Result, bail};
+pub use mysql::{VARIABLE as MYSQL, mysql};
 use std::path::PathBuf;
 use std::process::Command;
 

@@ -1,13 +1,17 @@
 //! Claims and volumes. In: PersistentVolumeClaims, nodes, pods. Out: once a node is there, a made-up volume bound to
 //! each claim, as a dynamic provisioner would; volumes of claims that are gone deleted; the protection finalizer taken
-//! off claims that nobody uses any more. Without a node claims stay Pending, as in a cluster without a provisioner.
+//! off claims that nobody uses any more; volumes grown with their claims. Without a node claims stay Pending, as in a
+//! cluster without a provisioner.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{
     HostPathVolumeSource, PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimStatus, PersistentVolumeSpec,
     PersistentVolumeStatus, Pod,
 };
+use k8s_openapi::api::storage::v1::StorageClass;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Size;
 use kube::api::DeleteParams;
 use kube::core::metadata::ObjectMeta;
 
@@ -18,10 +22,12 @@ use crate::machinery::key::Key;
 use crate::machinery::queue::Queue;
 use crate::machinery::recorder::{Kind, reference};
 use crate::machinery::workers::Pass;
+use crate::schema::quantity::Quantity;
 
 const COMPONENT: &str = "persistentvolume-controller";
 const PROVISIONER: &str = "windlass.dev/local";
 const PROVISIONED_BY: &str = "pv.kubernetes.io/provisioned-by";
+const STORAGE: &str = "storage";
 const CLAIM_PROTECTION: &str = "kubernetes.io/pvc-protection";
 const VOLUME_PROTECTION: &str = "kubernetes.io/pv-protection";
 
@@ -86,7 +92,10 @@ async fn claim_pass(ctx: &Context, key: &Key) -> Pass {
     if claim.metadata.deletion_timestamp.is_some() {
         return release(ctx, &claim, key).await;
     }
-    if is_bound(&claim) || ctx.nodes.is_empty() {
+    if is_bound(&claim) {
+        return grow(ctx, &claim, key).await;
+    }
+    if ctx.nodes.is_empty() {
         return Ok(None);
     }
     let spec = claim.spec.clone().unwrap_or_default();
@@ -120,6 +129,42 @@ async fn claim_pass(ctx: &Context, key: &Key) -> Pass {
     let message = format!("Successfully provisioned volume {name}");
     ctx.events.event(PROVISIONER, &*claim, Kind::Normal, "ProvisioningSucceeded", message);
     Ok(None)
+}
+
+/// Gives a bound claim the size that it asks for, where its class lets volumes grow. A claim that names no class has the
+/// provisioner's own, which does.
+async fn grow(ctx: &Context, claim: &PersistentVolumeClaim, key: &Key) -> Pass {
+    let status = claim.status.clone().unwrap_or_default();
+    let asked = claim.spec.as_ref().and_then(|s| s.resources.as_ref()?.requests.as_ref()?.get(STORAGE));
+    let held = status.capacity.as_ref().and_then(|c| c.get(STORAGE));
+    let parsed = |size: Option<&Size>| size.and_then(|size| Quantity::parse(&size.0));
+    let (Some(asked), Some(wanted), Some(has)) = (asked, parsed(asked), parsed(held)) else { return Ok(None) };
+    if wanted.compare(&has).is_le() {
+        return Ok(None);
+    }
+    let name = claim.spec.as_ref().and_then(|s| s.volume_name.clone()).unwrap_or_default();
+    let Some(volume) = ctx.volumes.get(&Key::new("", &name)).filter(|v| is_ours(v)) else { return Ok(None) };
+    let class = claim.spec.as_ref().and_then(|s| s.storage_class_name.clone()).filter(|class| !class.is_empty());
+    if let Some(class) = class {
+        let classes: kube::Api<StorageClass> = kube::Api::all(ctx.client.clone());
+        let found = classes.get_opt(&class).await.map_err(|e| Error::api("get", "StorageClass", key, e))?;
+        if found.and_then(|class| class.allow_volume_expansion) != Some(true) {
+            return Ok(None);
+        }
+    }
+    let size: BTreeMap<_, _> = [(STORAGE.to_owned(), asked.clone())].into();
+    ctx.volumes.patch(&volume, serde_json::json!({"spec": {"capacity": size}})).await?;
+    let mut capacity = status.capacity.clone().unwrap_or_default();
+    capacity.extend(size);
+    let grown = PersistentVolumeClaimStatus { capacity: Some(capacity), ..status };
+    ctx.claims.replace_status(claim, &grown).await?;
+    let message = format!("Volume {name} was grown to {}", asked.0);
+    ctx.events.event(PROVISIONER, claim, Kind::Normal, "VolumeResizeSuccessful", message);
+    Ok(None)
+}
+
+fn is_ours(volume: &PersistentVolume) -> bool {
+    volume.metadata.annotations.as_ref().and_then(|a| a.get(PROVISIONED_BY)).is_some_and(|p| p == PROVISIONER)
 }
 
 /// The volume of a claim.
@@ -172,8 +217,7 @@ async fn volume_pass(ctx: &Context, key: &Key) -> Pass {
         let rest: Vec<_> = held.into_iter().filter(|f| f != VOLUME_PROTECTION).collect();
         return settled(ctx.volumes.patch(&volume, serde_json::json!({"metadata": {"finalizers": rest}})).await);
     }
-    let ours = volume.metadata.annotations.as_ref().and_then(|a| a.get(PROVISIONED_BY));
-    if ours.is_none_or(|p| p != PROVISIONER) {
+    if !is_ours(&volume) {
         return Ok(None);
     }
     let Some(_) = claim_of(ctx, &volume) else {
