@@ -186,6 +186,6 @@ kinds! {
     k8s_openapi::api::apps::v1::ControllerRevision, k8s_openapi::api::batch::v1::Job,
     k8s_openapi::api::batch::v1::CronJob, k8s_openapi::api::policy::v1::PodDisruptionBudget,
     k8s_openapi::api::discovery::v1::EndpointSlice, k8s_openapi::api::coordination::v1::Lease;
-    Namespace, k8s_openapi::api::core::v1::Node,
+    Namespace, k8s_openapi::api::core::v1::Node, k8s_openapi::api::storage::v1::StorageClass,
     k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition
 }

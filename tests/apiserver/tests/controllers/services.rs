@@ -3,6 +3,7 @@
 use k8s_openapi::api::core::v1::{Endpoints, PersistentVolumeClaim, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::api::storage::v1::StorageClass;
 use kube::api::{DeleteParams, ListParams};
 use serde_json::json;
 
@@ -74,5 +75,33 @@ async fn claims_are_bound_once_a_node_is_there_and_held_while_a_pod_uses_them() 
     cluster.delete::<PersistentVolumeClaim>("data", DeleteParams::default()).await;
     cluster.delete::<Pod>("p", DeleteParams::default()).await;
     cluster.until_gone::<PersistentVolumeClaim>("data").await;
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn a_volume_grows_with_its_claim_where_its_class_lets_it() {
+    let cluster = Cluster::with_node().await;
+    for (name, grows) in [("elastic", true), ("rigid", false)] {
+        let class = json!({"metadata": {"name": name}, "provisioner": "x/y", "allowVolumeExpansion": grows});
+        cluster.create::<StorageClass>(class).await;
+    }
+    let capacity = |c: &PersistentVolumeClaim| {
+        c.status.as_ref().and_then(|s| s.capacity.as_ref()?.get("storage")).map(|size| size.0.clone())
+    };
+    for (name, class) in [("plain", None), ("elastic", Some("elastic")), ("rigid", Some("rigid"))] {
+        let claim = json!({"metadata": {"name": name}, "spec": {"accessModes": ["ReadWriteOnce"],
+            "storageClassName": class, "resources": {"requests": {"storage": "1Gi"}}}});
+        cluster.create::<PersistentVolumeClaim>(claim).await;
+        cluster.until(name, |c| capacity(c).as_deref() == Some("1Gi")).await;
+    }
+    for name in ["rigid", "plain", "elastic"] {
+        let wish = json!({"spec": {"resources": {"requests": {"storage": "2Gi"}}}});
+        cluster.merge::<PersistentVolumeClaim>(name, wish).await;
+    }
+    for name in ["plain", "elastic"] {
+        cluster.until(name, |c| capacity(c).as_deref() == Some("2Gi")).await;
+    }
+    let rigid = cluster.api::<PersistentVolumeClaim>().get("rigid").await.unwrap();
+    assert_eq!(capacity(&rigid).as_deref(), Some("1Gi"));
     cluster.stop().await;
 }

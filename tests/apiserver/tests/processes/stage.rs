@@ -1,7 +1,7 @@
 //! A cluster whose node runs real MySQL servers, for one test, and what the tests ask of it.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,15 +45,18 @@ pub fn installation() -> Installation {
 
 impl Stage {
     pub async fn set() -> Self {
+        let mut stage = Self::without_node().await;
+        stage.start_node();
+        stage
+    }
+
+    pub async fn without_node() -> Self {
         let server = Server::start(ServerOptions::default()).await.unwrap();
-        let config = kube::config::Kubeconfig::from_yaml(&server.kubeconfig()).unwrap();
-        let config = kube::Config::from_custom_kubeconfig(config, &Default::default()).await.unwrap();
-        let client = Client::try_from(config).unwrap();
+        let client = client(&server.kubeconfig()).await;
         let controllers = Controllers::start(client.clone(), controllers::Options::default());
         let state = tempfile::tempdir().unwrap();
         let access = Access::to(state.path());
-        let mut stage = Self { server, client, controllers, node: None, state, access };
-        stage.start_node();
+        let stage = Self { server, client, controllers, node: None, state, access };
         let secret = json!({"metadata": {"name": "root"}, "stringData": {"password": PASSWORD}});
         stage.create::<Secret>(secret).await;
         let cnf = "[mysqld]\nloose_mysqlx = OFF\ngtid_mode = ON\nenforce_gtid_consistency = ON\nlog_bin = binlog\n\
@@ -64,29 +67,19 @@ impl Stage {
         stage
     }
 
-    pub fn options(&self) -> Options {
-        Options {
-            backoff: Backoff { first: Duration::from_millis(200), ..Backoff::default() },
-            longest_probe_period: Some(Duration::from_millis(250)),
-            ..Options::new(self.state.path(), vec![installation()])
-        }
-    }
-
     pub fn start_node(&mut self) {
-        self.start_node_with(self.options());
+        self.node = Some(start_node(&self.client, options(self.state.path())));
     }
 
-    pub fn start_node_with(&mut self, options: Options) {
-        let runtime = Processes::start(self.client.clone(), options).unwrap();
-        let options = node::Options { runtime: Arc::new(runtime), ..node::Options::default() };
-        self.node = Some(Node::start(self.client.clone(), options));
-    }
-
-    pub async fn stop(mut self) {
+    pub async fn stop_node(&mut self) {
         if let Some(node) = self.node.take() {
             node.stop().await;
         }
         assert_eq!(self.access.all(), [], "nothing runs without a node");
+    }
+
+    pub async fn stop(mut self) {
+        self.stop_node().await;
         self.controllers.stop().await;
         self.server.stop().await;
     }
@@ -130,15 +123,21 @@ impl Stage {
 
     /// Waits until the process of the container `mysql` is another one than `before`, and no step of preparing.
     pub async fn until_another(&self, before: &Process) -> Process {
+        self.until_process(&before.pod, |now| !now.preparing && (now.pid, now.began) != (before.pid, before.began))
+            .await
+    }
+
+    /// Waits until a process of the container `mysql` runs that looks as wanted.
+    pub async fn until_process(&self, pod: &str, wanted: impl Fn(&Process) -> bool) -> Process {
         let find = async {
             loop {
-                match self.process(&before.pod) {
-                    Some(now) if !now.preparing && (now.pid, now.began) != (before.pid, before.began) => return now,
-                    _ => tokio::time::sleep(Duration::from_millis(20)).await,
+                match self.process(pod).filter(|process| wanted(process)) {
+                    Some(process) => return process,
+                    None => tokio::time::sleep(Duration::from_millis(10)).await,
                 }
             }
         };
-        tokio::time::timeout(PATIENCE, find).await.unwrap()
+        tokio::time::timeout(PATIENCE, find).await.unwrap_or_else(|_| panic!("{}", self.logs()))
     }
 
     pub fn process(&self, pod: &str) -> Option<Process> {
@@ -172,6 +171,24 @@ impl Stage {
         command.arg(format!("--host={}", process.address)).args(["--execute", statement]).env("MYSQL_PWD", PASSWORD);
         command.output().await.unwrap()
     }
+}
+
+pub fn options(state: &Path) -> Options {
+    Options {
+        backoff: Backoff { first: Duration::from_millis(200), ..Backoff::default() },
+        longest_probe_period: Some(Duration::from_millis(250)),
+        ..Options::new(state, vec![installation()])
+    }
+}
+
+pub fn start_node(client: &Client, options: Options) -> Node {
+    let runtime = Processes::start(client.clone(), options).unwrap();
+    Node::start(client.clone(), node::Options { runtime: Arc::new(runtime), ..node::Options::default() })
+}
+
+pub async fn client(kubeconfig: &str) -> Client {
+    let config = kube::config::Kubeconfig::from_yaml(kubeconfig).unwrap();
+    Client::try_from(kube::Config::from_custom_kubeconfig(config, &Default::default()).await.unwrap()).unwrap()
 }
 
 pub fn is_ready(pod: &Pod) -> bool {

@@ -228,8 +228,8 @@ impl Job {
         if let Some(startup) = settings(&container.startup_probe) {
             let mut count = Count::default();
             let mut started = false;
-            self.ask(&startup, place, slot, |good| {
-                let verdict = count.take(good, &startup);
+            self.ask(&startup, place, slot, |good, at| {
+                let verdict = count.take(good, at, &startup);
                 started = verdict == Some(true);
                 verdict.is_some()
             })
@@ -246,8 +246,8 @@ impl Job {
                 return std::future::pending().await;
             };
             let mut count = Count::default();
-            self.ask(&readiness, place, slot, |good| {
-                if let Some(ready) = count.take(good, &readiness) {
+            self.ask(&readiness, place, slot, |good, at| {
+                if let Some(ready) = count.take(good, at, &readiness) {
                     self.reporter.ready(ready);
                 }
                 false
@@ -257,7 +257,7 @@ impl Job {
         let live = async {
             let Some(liveness) = settings(&container.liveness_probe) else { return std::future::pending().await };
             let mut count = Count::default();
-            self.ask(&liveness, place, slot, |good| count.take(good, &liveness) == Some(false)).await;
+            self.ask(&liveness, place, slot, |good, at| count.take(good, at, &liveness) == Some(false)).await;
             place.say("the liveness probe failed: the container will be restarted");
             grace(&liveness)
         };
@@ -268,11 +268,18 @@ impl Job {
     }
 
     /// Asks again and again until `enough` says so.
-    async fn ask(&self, settings: &Settings, place: &Place, slot: &Slot, mut enough: impl FnMut(bool) -> bool) {
+    async fn ask(
+        &self,
+        settings: &Settings,
+        place: &Place,
+        slot: &Slot,
+        mut enough: impl FnMut(bool, Duration) -> bool,
+    ) {
         tokio::time::sleep(settings.delay).await;
         let mut times = tokio::time::interval(settings.period);
         times.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut failed = false;
+        let began = Instant::now();
         loop {
             times.tick().await;
             let answer = action::run(&settings.check, place, slot.launcher());
@@ -285,7 +292,7 @@ impl Job {
             {
                 tracing::debug!(pod = self.pod.name, container = self.container.name, why, "a probe failed");
             }
-            if enough(answer.is_ok()) {
+            if enough(answer.is_ok(), began.elapsed()) {
                 return;
             }
         }

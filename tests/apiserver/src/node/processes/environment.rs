@@ -198,6 +198,7 @@ mod tests {
             ("INDEX", "7"),
             ("IP", "127.16.0.1"),
             ("MIB", "1024"),
+            ("M_cnf", "dir=/run/root"),
             ("M_key", "value"),
             ("PASSWORD", "/run/root"),
         ];

@@ -28,13 +28,15 @@ pub(super) struct Settings {
     pub(super) timeout: Duration,
     pub(super) successes: u32,
     pub(super) failures: u32,
+    /// How long failures must go on at least, where the probe asks more often than the pod says.
+    pub(super) patience: Duration,
     /// Seconds that the container has to end when the probe fails for good; none: what the pod says.
     pub(super) grace: Option<Duration>,
 }
 
 impl Settings {
-    /// Settings with the API's defaults. A period longer than `longest` is made as short, and as many more failures are
-    /// let pass, so that the time until a verdict stays.
+    /// Settings with the API's defaults. A period longer than `longest` is made as short, and failures must go on for as
+    /// long as the pod's own period would take, so that the time until a verdict stays.
     pub(super) fn of(probe: &Probe, container: &Container, longest: Option<Duration>) -> Self {
         let seconds = |value: Option<i32>, default: u64| {
             Duration::from_secs(value.and_then(|v| u64::try_from(v).ok()).filter(|v| *v > 0).unwrap_or(default))
@@ -44,7 +46,8 @@ impl Settings {
         };
         let asked = seconds(probe.period_seconds, 10);
         let period = longest.filter(|l| !l.is_zero()).map_or(asked, |longest| asked.min(longest));
-        let factor = (asked.as_secs_f64() / period.as_secs_f64()).round() as u32;
+        let failures = count(probe.failure_threshold, 3);
+        let patience = if period < asked { asked.saturating_mul(failures - 1) } else { Duration::ZERO };
         let http = probe.http_get.as_ref();
         let tcp = probe.tcp_socket.as_ref();
         let check = if let Some(exec) = &probe.exec {
@@ -63,7 +66,8 @@ impl Settings {
             period,
             timeout: seconds(probe.timeout_seconds, 1),
             successes: count(probe.success_threshold, 1),
-            failures: count(probe.failure_threshold, 3).saturating_mul(factor.max(1)),
+            failures,
+            patience,
             grace: probe.termination_grace_period_seconds.and_then(|s| u64::try_from(s).ok()).map(Duration::from_secs),
         }
     }
@@ -85,15 +89,22 @@ fn port(port: &IntOrString, container: &Container) -> Result<u16, String> {
 pub(super) struct Count {
     good: bool,
     row: u32,
+    since: Duration,
 }
 
 impl Count {
-    /// Takes an answer in. Some once enough of a kind came in a row to count.
-    pub(super) fn take(&mut self, good: bool, settings: &Settings) -> Option<bool> {
-        self.row = if self.good == good { self.row.saturating_add(1) } else { 1 };
-        self.good = good;
-        let enough = if good { settings.successes } else { settings.failures };
-        (self.row >= enough).then_some(good)
+    /// Takes an answer in, with its time by any clock. Some once enough of a kind came in a row to count.
+    pub(super) fn take(&mut self, good: bool, at: Duration, settings: &Settings) -> Option<bool> {
+        if self.good == good && self.row > 0 {
+            self.row = self.row.saturating_add(1);
+        } else {
+            *self = Self { good, row: 1, since: at };
+        }
+        let enough = match good {
+            true => self.row >= settings.successes,
+            false => self.row >= settings.failures && at.saturating_sub(self.since) >= settings.patience,
+        };
+        enough.then_some(good)
     }
 }
 
@@ -126,7 +137,11 @@ mod tests {
     fn asking_more_often_leaves_the_time_until_a_verdict_as_it_is() {
         let probe = json!({"exec": {"command": ["true"]}, "periodSeconds": 10, "failureThreshold": 6});
         let held = settings(probe, Some(Duration::from_millis(500)));
-        assert_eq!((held.period, held.failures), (Duration::from_millis(500), 120));
+        assert_eq!((held.period, held.failures), (Duration::from_millis(500), 6));
+        let mut count = Count::default();
+        let mut verdict = |half_seconds: u32| count.take(false, half_seconds * held.period, &held);
+        assert!((0..100).all(|at| verdict(at).is_none()));
+        assert_eq!(verdict(100), Some(false));
     }
 
     #[test]
@@ -135,7 +150,7 @@ mod tests {
         let settings = settings(probe, None);
         let mut count = Count::default();
         let answers = [true, false, true, true, false, false, false, false];
-        let verdicts: Vec<_> = answers.iter().map(|good| count.take(*good, &settings)).collect();
+        let verdicts: Vec<_> = answers.iter().map(|good| count.take(*good, Duration::ZERO, &settings)).collect();
         let none = None;
         assert_eq!(verdicts, [none, none, none, Some(true), none, none, Some(false), Some(false)]);
     }

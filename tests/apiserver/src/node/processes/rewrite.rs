@@ -50,7 +50,8 @@ impl Paths {
         let mut rest = text;
         let mut before = None;
         while let Some(c) = rest.chars().next() {
-            let starts = c == '/' && !before.is_some_and(of_path);
+            // Behind a home, or a variable of a shell, it is a part of a path.
+            let starts = c == '/' && !before.is_some_and(|before| of_path(before) || "~}".contains(before));
             let found = self.0.iter().filter(|_| starts).find(|(path, _)| {
                 let after = rest.strip_prefix(path.as_str()).map(|after| after.chars().next());
                 // `/tmp.` at the end of a sentence is not told from a name that goes on; names win.
@@ -131,7 +132,8 @@ mod tests {
 
     #[test]
     fn what_only_looks_like_a_path_of_the_container_stays() {
-        for same in ["/tmpfs/x", "/a/tmp/x", "~/tmp", "../tmp", "no path", "/etc/mysql.d", "ä/tmp", ""] {
+        for same in ["/tmpfs/x", "/a/tmp/x", "~/tmp", "${HOME}/tmp", "../tmp", "no path", "/etc/mysql.d", "ä/tmp", ""]
+        {
             assert_eq!(paths().text(same), same);
         }
         // What was replaced is not looked at again.
