@@ -45,7 +45,7 @@ impl FromCluster {
         let gone = Arc::new(Notify::new());
         let (told, noted) = (changed.clone(), gone.clone());
         claims.on_change(move |old, new| match (old, new) {
-            (None, Some(_)) => drop(told.send_replace(())),
+            (None, Some(_)) => told.send_replace(()),
             (Some(_), None) => noted.notify_one(),
             _ => {}
         });
