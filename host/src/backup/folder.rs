@@ -85,6 +85,9 @@ pub enum Error {
 #[derive(Clone, Debug)]
 pub struct Folder(PathBuf);
 
+/// A backup by its name, with its manifest or with why it cannot be used.
+pub type Listed = (Name, Result<Manifest, Error>);
+
 /// A backup whose manifest and data are there. Its checksums are not compared yet.
 #[derive(Debug)]
 pub struct Stored {
@@ -156,7 +159,7 @@ impl Folder {
     ///
     /// # Errors
     /// [`Error::Io`] where the folder cannot be read.
-    pub fn list(&self) -> Result<Vec<(Name, Result<Manifest, Error>)>, Error> {
+    pub fn list(&self) -> Result<Vec<Listed>, Error> {
         let parts = self.parts()?;
         let with_manifest = parts.into_iter().filter(|(_, parts)| parts.contains(&Part::Manifest));
         Ok(with_manifest.map(|(name, _)| (name.clone(), self.load(&name).map(|stored| stored.manifest))).collect())

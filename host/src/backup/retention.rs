@@ -110,7 +110,7 @@ mod tests {
             let good: Vec<_> = existing.iter().filter(|backup| backup.good).collect();
             // The newest good one stays.
             let newest = good.iter().max_by_key(|backup| (backup.finished, &backup.name));
-            prop_assert!(newest.is_none_or(|newest| stays(newest)));
+            prop_assert!(newest.is_none_or(&stays));
             // Not more than wished stay, and not fewer than there were or were wished, unless they were too old.
             let kept: Vec<_> = good.iter().filter(|backup| stays(backup)).collect();
             if let Some(count) = count {
