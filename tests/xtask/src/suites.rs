@@ -40,6 +40,8 @@ enum Suite {
     Faults,
     /// Plugins that attack the host.
     Hostile,
+    /// Real MySQL servers: the host's backend, and whole clusters of them.
+    Mysql,
 }
 
 impl Suite {
@@ -50,6 +52,7 @@ impl Suite {
             "e2e" => Suite::E2e,
             "faults" => Suite::Faults,
             "hostile" => Suite::Hostile,
+            "mysql-suite" => Suite::Mysql,
             _ => Suite::Unit,
         }
     }

@@ -25,9 +25,12 @@ pub fn wanted(grants: &[String]) -> Result<Grants, NoGrant> {
         let (level, privileges) = one(grant).ok_or_else(|| NoGrant(model::text::bounded(grant, 100)))?;
         all.entry(level).or_default().extend(privileges);
     }
-    all.values_mut().for_each(|privileges| {
+    for privileges in all.values_mut() {
         privileges.remove(USAGE);
-    });
+        if privileges.contains(ALL) {
+            privileges.retain(|name| name == ALL || name == GRANT_OPTION);
+        }
+    }
     all.retain(|_, privileges| !privileges.is_empty());
     Ok(all)
 }
@@ -76,15 +79,23 @@ pub fn difference(user: &str, has: &Grants, wants: &Grants) -> Vec<Statement> {
             continue;
         }
         let (options, plain): (Vec<&str>, Vec<&str>) = missing.into_iter().partition(|name| *name == GRANT_OPTION);
-        let list = if plain.is_empty() { USAGE.to_owned() } else { plain.join(", ") };
+        // `ALL` stands alone.
+        let list = match plain.as_slice() {
+            [] => USAGE.to_owned(),
+            plain if plain.contains(&ALL) => ALL.to_owned(),
+            plain => plain.join(", "),
+        };
         let option = if options.is_empty() { "" } else { " WITH GRANT OPTION" };
         let text = format!("GRANT {list} ON {level} TO {}{option}", account(user));
         statements.push(Statement { what: "grant privileges to an account", text: Redacted::new(text) });
     }
     for (level, held) in has {
         let surplus: Vec<&str> = held.difference(wants.get(level).unwrap_or(&none)).map(String::as_str).collect();
-        if !surplus.is_empty() {
-            let text = format!("REVOKE {} ON {level} FROM {}", surplus.join(", "), account(user));
+        // `ALL` has to be taken apart from the right to grant.
+        let apart = surplus.contains(&ALL) && surplus.contains(&GRANT_OPTION);
+        let lists = if apart { vec![ALL.to_owned(), GRANT_OPTION.to_owned()] } else { vec![surplus.join(", ")] };
+        for list in lists.into_iter().filter(|list| !list.is_empty()) {
+            let text = format!("REVOKE {list} ON {level} FROM {}", account(user));
             statements.push(Statement { what: "revoke privileges of an account", text: Redacted::new(text) });
         }
     }
@@ -201,6 +212,19 @@ mod tests {
         ] {
             assert!(wanted(&[wish.into()]).is_err(), "{wish}");
         }
+    }
+
+    #[test]
+    fn all_privileges_of_a_level_are_granted_and_revoked_by_themselves() {
+        let made = statements(&["GRANT ALL PRIVILEGES ON `a`.* TO `u`@`%` WITH GRANT OPTION"], &["ALL, DROP ON b.*"]);
+        assert_eq!(
+            made,
+            [
+                "GRANT ALL PRIVILEGES ON `b`.* TO 'u'@'%'",
+                "REVOKE ALL PRIVILEGES ON `a`.* FROM 'u'@'%'",
+                "REVOKE GRANT OPTION ON `a`.* FROM 'u'@'%'"
+            ]
+        );
     }
 
     #[test]

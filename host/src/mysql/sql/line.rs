@@ -100,7 +100,15 @@ impl Line {
     }
 
     async fn read(&self, wanted: &Wanted) -> Result<Reading, Trouble> {
-        self.with_session(wanted, async |session| read::read(session, wanted).await).await
+        let kept = self.session.lock().await.is_some();
+        let once = self.with_session(wanted, async |session| read::read(session, wanted).await).await;
+        match once {
+            // A session of before a restart says nothing about the server as it is now.
+            Err(Trouble::NoAnswer(NoAnswer::Refused) | Trouble::Unreadable) if kept => {
+                self.with_session(wanted, async |session| read::read(session, wanted).await).await
+            }
+            once => once,
+        }
     }
 
     /// Does something in the session of the line, which is opened first where there is none. A session that was cut off
