@@ -116,6 +116,8 @@ fn an_administrator_without_all_privileges_can_do_what_the_host_does() {
         backend.settle(&wish).await;
         (wish.user, wish.password) = (key("admin", "user"), key("admin", "password"));
         wish.accounts.push(account("repl", &["REPLICATION SLAVE ON *.*"]));
+        backend.settle(&wish).await;
+        // Not before: a new account is a commit, and nobody acknowledges here.
         wish.acks = Some(1);
         backend.settle(&wish).await;
         wish.acks = None;
