@@ -19,8 +19,8 @@ use model::{
 const CLIENTS: &str = "SELECT ID FROM performance_schema.processlist \
     WHERE COMMAND NOT IN ('Daemon', 'Binlog Dump', 'Binlog Dump GTID', 'Clone', 'Killed') \
     AND USER NOT IN ('system user', 'event_scheduler', 'mysql.session') AND ID <> CONNECTION_ID() \
-    AND ID NOT IN (SELECT PROCESSLIST_ID FROM performance_schema.session_connect_attrs \
-    WHERE ATTR_NAME = 'program_name' AND ATTR_VALUE = 'windlass')";
+    AND ID NOT IN (SELECT PROCESSLIST_ID FROM performance_schema.user_variables_by_thread \
+    JOIN performance_schema.threads USING (THREAD_ID) WHERE VARIABLE_NAME = 'windlass_host')";
 
 /// What a change came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

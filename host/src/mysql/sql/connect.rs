@@ -17,9 +17,6 @@ const LOCK_WAIT: u64 = 4;
 /// No statement of a session waits longer than its locks and a little.
 pub const STATEMENT: Duration = Duration::from_secs(6);
 
-/// What sessions of hosts call themselves, so that a host does not take another one's for a client's.
-const PROGRAM: &str = "windlass";
-
 /// How to get into a server. Equal values get into the same one in the same way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Login {
@@ -137,7 +134,6 @@ fn options(wanted: &Wanted, port: u16) -> Result<Opts, Trouble> {
         // Both would be asked for otherwise, with a round trip each.
         .max_allowed_packet(Some(16 << 20))
         .wait_timeout(Some(28_800))
-        .connect_attribute("program_name", PROGRAM)
         .stmt_cache_size(Some(8))
         .setup(vec![statement::session(LOCK_WAIT)]);
     Ok(options.into())

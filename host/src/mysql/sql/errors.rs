@@ -71,7 +71,8 @@ impl Trouble {
 /// Error numbers (`mysqld_error.h`, `errmsg.h`).
 pub mod code {
     pub const CON_COUNT: u16 = 1040;
-    pub const ACCESS_DENIED: [u16; 8] = [1044, 1045, 1130, 1227, 1524, 1820, 3118, 3159];
+    pub const ACCESS_DENIED: [u16; 7] = [1044, 1045, 1130, 1227, 1524, 1820, 3118];
+    pub const TLS_REQUIRED: u16 = 3159;
     pub const SHUTTING_DOWN: u16 = 1053;
     pub const NO_SUCH_THREAD: u16 = 1094;
     pub const NO_SUCH_TABLE: u16 = 1146;
@@ -88,6 +89,7 @@ pub fn classify(error: &Error) -> Trouble {
         Error::Server(server) => match server.code {
             code::CON_COUNT => Trouble::NoAnswer(NoAnswer::TooManyConnections),
             number if code::USER_CONNECTIONS.contains(&number) => Trouble::NoAnswer(NoAnswer::TooManyConnections),
+            code::TLS_REQUIRED => Trouble::NoAnswer(NoAnswer::TlsFailed),
             code::SHUTTING_DOWN => Trouble::NoAnswer(NoAnswer::Refused),
             number => Trouble::Refused { code: number, state: model::text::bounded(&server.state, 8) },
         },

@@ -53,9 +53,16 @@ pub fn account(user: &str) -> String {
     format!("{}@'%'", quoted(user))
 }
 
-/// What each session begins with: string literals as [`quoted`] makes them, and no lock waited for longer than this.
+/// Variable by which sessions of hosts are known, so that a host does not take another one's for a client's. (Attributes of
+/// the connection would say it too, but the client library does not send them over TLS.)
+pub const MARK: &str = "windlass_host";
+
+/// What each session begins with: string literals as [`quoted`] makes them, no lock waited for longer than this many
+/// seconds, and the mark of a host.
 pub fn session(lock_wait: u64) -> String {
-    format!("SET SESSION sql_mode = '', lock_wait_timeout = {lock_wait}, innodb_lock_wait_timeout = {lock_wait}")
+    format!(
+        "SET @{MARK} = 1, SESSION sql_mode = '', SESSION lock_wait_timeout = {lock_wait}, SESSION innodb_lock_wait_timeout = {lock_wait}"
+    )
 }
 
 /// Ends one connection.

@@ -80,8 +80,8 @@ fn a_server_that_stops_taking_writes_loses_its_clients_and_not_the_host() {
         // The same session: its connection was not ended.
         let sessions = server
             .column(
-                "SELECT COUNT(*) FROM performance_schema.session_connect_attrs \
-                 WHERE ATTR_NAME = 'program_name' AND ATTR_VALUE = 'windlass'",
+                "SELECT COUNT(*) FROM performance_schema.user_variables_by_thread \
+                 WHERE VARIABLE_NAME = 'windlass_host'",
             )
             .await;
         assert_eq!(sessions, ["'1'"]);

@@ -12,7 +12,8 @@ fn a_server_is_reached_without_tls_where_that_is_wanted() {
         wish.tls = tls(TlsMode::Disabled);
         backend.see(&wish).await;
         let open = "SELECT COUNT(*) FROM performance_schema.threads WHERE CONNECTION_TYPE = 'SSL/TLS' AND PROCESSLIST_ID IN \
-                    (SELECT PROCESSLIST_ID FROM performance_schema.session_connect_attrs WHERE ATTR_VALUE = 'windlass')";
+                    (SELECT PROCESSLIST_ID FROM performance_schema.user_variables_by_thread JOIN performance_schema.threads \
+                    USING (THREAD_ID) WHERE VARIABLE_NAME = 'windlass_host')";
         assert_eq!(server.column(open).await, ["'0'"]);
         wish.tls = tls(TlsMode::Required);
         backend.see(&wish).await;
