@@ -11,7 +11,7 @@ use crate::observe::{self, Access};
 use crate::spec::MysqlSpec;
 use crate::status::{self, MysqlStatus, Progress, condition};
 use crate::validate;
-use windlass_sdk::{Condition, Decision, Event, Fault, Observed, Snapshot};
+use windlass_sdk::{Condition, Decision, Event, Fault, Snapshot};
 
 /// Milliseconds until the next look at a cluster in which something is under way.
 const BUSY: u64 = 250;
@@ -76,8 +76,8 @@ fn busy(verdict: &Verdict, rotating: status::Rotation) -> bool {
         || rotating.under_way
 }
 
-/// Servers that are logged in to as root: those that do not know the operator's own account yet. One that refuses a login
-/// is tried with the other account.
+/// Servers that are logged in to as root: those on which an account is not as it should be, the operator's own perhaps,
+/// which may not mend it. One that refuses a login is tried with the other account.
 fn as_root(
     facts: &Facts,
     access: &Access,
@@ -95,7 +95,7 @@ fn as_root(
             } else if access.admitted.contains(ordinal) {
                 false
             } else {
-                was || !initialized
+                access.incomplete.contains(ordinal) || was || !initialized
             }
         })
         .collect()
@@ -117,9 +117,10 @@ fn rotating(
         return status::Rotation { under_way: false, primary_has_new: true, settled: wanted };
     }
     let new = wanted.saturating_add(1);
-    let made = crate::name::ACCOUNTS.iter().filter(|account| **account != ROOT).all(|account| {
-        snapshot.item(&format!("secret/{}", account.id)).and_then(Observed::secret_generation) == Some(new)
-    });
+    let made = crate::name::ACCOUNTS
+        .iter()
+        .filter(|account| **account != ROOT)
+        .all(|account| snapshot.secret(&format!("secret/{}", account.id)).map(|facts| facts.generation) == Some(new));
     let noted = snapshot.resource.status.credentials_changing_to == Some(wanted);
     let primary_has_new = !made
         || verdict.next.primary.is_some_and(|primary| {

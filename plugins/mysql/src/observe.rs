@@ -6,7 +6,7 @@ use crate::build::statefulset::{TEMPLATE_HASH, live_template_hash};
 use crate::cluster::facts::{
     Channel, Copy, Facts, Instance, LiveSet, Pod, Policy, Receiver, Request, Requests, Seen, Server, Silence,
 };
-use crate::name::{ADMIN, DONOR, Names, REPLICATION};
+use crate::name::{ACCOUNTS, DONOR, Names, REPLICATION, ROOT};
 use crate::spec::MysqlSpec;
 use crate::status::MysqlStatus;
 use crate::version::{SERIES, Version};
@@ -33,8 +33,10 @@ pub struct Access {
     pub hosts: BTreeMap<u32, String>,
     /// Servers that refused the login.
     pub denied: BTreeSet<u32>,
-    /// Servers on which the operator's own account is as it should be.
+    /// Servers on which all accounts are as they should be.
     pub admitted: BTreeSet<u32>,
+    /// Servers that answered, and on which some are not.
+    pub incomplete: BTreeSet<u32>,
     /// Server versions by ordinal.
     pub versions: BTreeMap<u32, String>,
 }
@@ -99,8 +101,11 @@ pub fn facts(
             }
             mysql::Seen::Answers(facts) => {
                 access.versions.insert(*ordinal, facts.version.clone());
-                if facts.accounts.contains(&names.secret(ADMIN)) {
+                let all = ACCOUNTS.iter().filter(|account| **account != ROOT);
+                if all.map(|account| names.secret(*account)).all(|secret| facts.accounts.contains(&secret)) {
                     access.admitted.insert(*ordinal);
+                } else {
+                    access.incomplete.insert(*ordinal);
                 }
                 // A server whose sets cannot be read is one about which nothing is known.
                 reader.instance(facts).map_or(Seen::Unknown, |instance| Seen::Up(Box::new(instance)))

@@ -4,8 +4,11 @@
 
 mod support;
 
-use support::{condition, decide, holds, items, live, looked_at, manifest, reported, resource, with_spec};
-use windlass_sdk::{Item, Truth, Value, json};
+use support::{
+    condition, decide, formed, holds, items, live, looked_at, manifest, reported, resource, running, with_spec,
+};
+use windlass_sdk::testing::SnapshotOf;
+use windlass_sdk::{Fault, Item, Truth, Value, json};
 
 fn ids(items: &[Item]) -> Vec<&str> {
     items.iter().map(|item| item.id.as_str()).collect()
@@ -17,11 +20,9 @@ fn mycnf(spec: Value) -> Vec<String> {
     config["data"]["my.cnf"].as_str().unwrap().lines().map(str::to_string).collect()
 }
 
-/// The verbatim manifest after all servers were ready once.
+/// The verbatim manifest when all is in order.
 fn settled() -> Value {
-    let resource = resource("mysql.yaml");
-    let decision = decide(looked_at(&resource).found("statefulset", &live(&resource, 3, 3), true));
-    reported(&resource, &decision)
+    formed(&resource("mysql.yaml"))
 }
 
 #[test]
@@ -140,14 +141,17 @@ fn a_cluster_is_ready_when_the_wished_servers_are_and_not_before() {
     assert_eq!(condition(&first, "Ready").reason, "Creating");
     assert!(holds(&first, "Progressing") && !holds(&first, "Available"));
 
-    let partly = decide(looked_at(&resource).found("statefulset", &live(&resource, 1, 3), false));
-    assert!(!holds(&partly, "Ready") && holds(&partly, "Available") && holds(&partly, "Progressing"));
-    assert!(!holds(&partly, "Degraded"), "what never worked is not degraded");
+    let live = live(&resource);
+    let waiting = decide(running(&resource, &live, 1, 3));
+    assert!(!holds(&waiting, "Ready") && !holds(&waiting, "Available") && holds(&waiting, "Progressing"));
+    assert!(!holds(&waiting, "Degraded"), "what never worked is not degraded");
+    assert!(condition(&waiting, "RecoveryBlocked").message.contains("prod-db-1 (since 2025-12-31T23:59:50.000Z)"));
 
-    let all = decide(looked_at(&resource).found("statefulset", &live(&resource, 3, 3), true));
-    assert!(holds(&all, "Ready") && !holds(&all, "Progressing"));
+    let all = decide(running(&settled(), &live, 3, 3));
+    assert!(holds(&all, "Ready") && holds(&all, "Available") && holds(&all, "Healthy") && !holds(&all, "Progressing"));
     let status: Value = serde_json::from_str(&all.status).unwrap();
     assert_eq!(status["members"], "3/3");
+    assert_eq!(status["syncedReplicas"], 2);
     assert_eq!(status["currentPrimary"], "prod-db-0");
     assert_eq!(status["version"], "8.0");
     assert_eq!(status["endpoints"]["primary"], "prod-db-primary.default.svc:3306");
@@ -155,71 +159,174 @@ fn a_cluster_is_ready_when_the_wished_servers_are_and_not_before() {
 }
 
 #[test]
+fn pods_are_asked_for_first_and_never_taken_for_gone_when_they_cannot_be_seen() {
+    let resource = settled();
+    let bare = |snapshot: SnapshotOf| windlass_sdk::entry::decide::<mysql::MysqlPlugin>(snapshot.build());
+    let Err(Fault::Needs(queries)) = bare(SnapshotOf::resource(&resource)) else { panic!("no query") };
+    assert_eq!(
+        queries[0].label_selector.as_deref(),
+        Some("app.kubernetes.io/instance=prod-db,app.kubernetes.io/name=mysql")
+    );
+    assert!(matches!(bare(SnapshotOf::resource(&resource).unanswered("pods", "no right")), Err(Fault::Retry(_))));
+}
+
+#[test]
 fn a_server_that_fails_later_is_degradation_and_not_progress() {
     let resource = settled();
-    let decision = decide(looked_at(&resource).found("statefulset", &live(&resource, 2, 3), false));
+    let decision = decide(running(&resource, &live(&resource), 2, 3));
     assert!(holds(&decision, "Degraded") && !holds(&decision, "Progressing") && holds(&decision, "Available"));
     assert!(condition(&decision, "Degraded").message.contains("1 of 3"));
+    assert!(condition(&decision, "Healthy").message.contains("prod-db-2 refuses connections since"));
 }
 
 #[test]
 fn scaling_is_progress_and_an_event_and_not_degradation() {
     let mut resource = settled();
-    let before = live(&resource, 3, 3);
+    let before = live(&resource);
     resource["spec"]["replicas"] = json!(5);
-    let asked = decide(looked_at(&resource).found("statefulset", &before, true));
-    assert!(!holds(&asked, "Ready") && holds(&asked, "Progressing"));
+    let asked = decide(running(&resource, &before, 3, 3));
+    assert!(!holds(&asked, "Ready") && holds(&asked, "Progressing") && holds(&asked, "Available"));
     assert_eq!(asked.events.iter().map(|e| e.reason.as_str()).collect::<Vec<_>>(), ["Scaling"]);
-    let started = decide(looked_at(&resource).found("statefulset", &live(&resource, 3, 5), false));
+    let started = decide(running(&resource, &live(&resource), 3, 5));
     assert!(holds(&started, "Progressing") && !holds(&started, "Degraded"));
+    assert!(!holds(&started, "Durable"));
 }
 
 #[test]
 fn during_an_upgrade_the_reported_version_is_still_the_old_one() {
     let mut resource = settled();
-    let before = live(&resource, 3, 3);
+    let before = live(&resource);
     resource["spec"]["version"] = json!("8.4");
     let version =
         |decision: &windlass_sdk::Decision| serde_json::from_str::<Value>(&decision.status).unwrap()["version"].clone();
-    let asked = decide(looked_at(&resource).found("statefulset", &before, true));
+    let asked = decide(running(&resource, &before, 3, 3));
     assert_eq!(version(&asked), "8.0");
     assert_eq!(asked.events[0].reason, "VersionChanging");
-    let rolling = decide(looked_at(&resource).found("statefulset", &live(&resource, 3, 1), false));
+    let rolling = decide(running(&resource, &live(&resource), 3, 1));
     assert_eq!(version(&rolling), "8.0");
     assert_eq!(condition(&rolling, "Ready").reason, "RollingOut");
-    let done = decide(looked_at(&resource).found("statefulset", &live(&resource, 3, 3), true));
+    let done = decide(running(&resource, &live(&resource), 3, 3));
     assert_eq!(version(&done), "8.4");
 }
 
 #[test]
-fn a_settled_cluster_says_nothing_new() {
+fn a_settled_cluster_says_nothing_new_and_is_looked_at_again() {
     let resource = settled();
-    let snapshot = || looked_at(&resource).found("statefulset", &live(&resource, 3, 3), true);
-    let decision = decide(snapshot());
-    assert_eq!(decision.events, Vec::new());
-    assert_eq!(reported(&resource, &decision), resource);
-    assert_eq!(decision.wake, None);
+    let once = decide(running(&resource, &live(&resource), 3, 3));
+    assert_eq!(once.events, Vec::new());
+    let resource = reported(&resource, &once);
+    let again = decide(running(&resource, &live(&resource), 3, 3));
+    assert_eq!(reported(&resource, &again), resource);
+    assert_eq!(again.wake, Some(1_767_225_601_000));
 }
 
 #[test]
-fn a_larger_volume_is_reported_and_does_not_touch_what_cannot_change() {
+fn a_settled_cluster_has_an_item_for_each_server_and_a_role_for_each_pod() {
+    let resource = settled();
+    let decision = decide(running(&resource, &live(&resource), 3, 3));
+    let ids = ids(&decision.items);
+    for i in 0..3 {
+        assert!(ids.contains(&format!("server/{i}").as_str()) && ids.contains(&format!("pod/{i}").as_str()), "{ids:?}");
+    }
+    let role = |i: u32| {
+        let item = decision.items.iter().find(|item| item.id == format!("pod/{i}")).unwrap();
+        assert_eq!(item.update, windlass_sdk::UpdatePolicy::Overlay);
+        let labels = item.manifest().unwrap()["metadata"]["labels"].clone();
+        (labels["database.example.com/role"].clone(), labels["database.example.com/readable"].clone())
+    };
+    assert_eq!(role(0), (json!("primary"), json!("false")));
+    assert_eq!(role(1), (json!("replica"), json!("true")));
+}
+
+#[test]
+fn a_single_server_is_primary_and_readable() {
+    let resource = formed(&with_spec(json!({ "version": "8.0" })));
+    let decision = decide(running(&resource, &live(&resource), 1, 1));
+    let item = decision.items.iter().find(|item| item.id == "pod/0").unwrap().manifest().unwrap();
+    assert_eq!(item["metadata"]["labels"]["database.example.com/role"], "primary");
+    assert_eq!(item["metadata"]["labels"]["database.example.com/readable"], "true");
+}
+
+#[test]
+fn a_server_on_which_an_account_is_not_as_wished_is_logged_in_to_as_root() {
+    let resource = settled();
+    let login = |snapshot: SnapshotOf, id: &str| {
+        let decision = decide(snapshot);
+        let item = decision.items.iter().find(|item| item.id == id).unwrap();
+        let windlass_sdk::bindings::windlass::plugin::types::Body::Mysql(server) = &item.body else { panic!("{id}") };
+        server.user.secret.clone()
+    };
+    let look = || running(&resource, &live(&resource), 3, 3);
+    assert_eq!(login(look(), "server/0"), "prod-db-admin");
+    let mut answer = support::answer(&resource, 0, 3);
+    answer.accounts.retain(|secret| secret != "prod-db-monitor");
+    assert_eq!(login(look().answers("server/0", &answer), "server/0"), "prod-db-root");
+    assert_eq!(login(look().silent("server/1", 1, "AccessDenied"), "server/1"), "prod-db-root");
+}
+
+#[test]
+fn new_passwords_keep_the_old_ones_until_every_server_uses_the_new() {
+    use windlass_sdk::bindings::windlass::plugin::types::{Body, Replication};
     let mut resource = settled();
-    let before = live(&resource, 3, 3);
+    resource["spec"]["credentials"] = json!({ "generation": 1 });
+    let server = |decision: &windlass_sdk::Decision, id: &str| {
+        let item = decision.items.iter().find(|item| item.id == id).unwrap().clone();
+        let Body::Mysql(server) = item.body else { panic!("{id}") };
+        server
+    };
+    let password = |decision: &windlass_sdk::Decision| match server(decision, "server/1").replication {
+        Replication::Source(source) => source.password.key,
+        other => panic!("{other:?}"),
+    };
+    let made = |snapshot: SnapshotOf, generation: u32| {
+        ["admin", "replication", "donor", "backup", "monitor"]
+            .iter()
+            .fold(snapshot, |snapshot, id| snapshot.secret(&format!("secret/{id}"), generation, &[]))
+    };
+    // The Secrets are not made anew yet.
+    let first = decide(made(running(&resource, &live(&resource), 3, 3), 1));
+    assert!(server(&first, "server/0").accounts.iter().all(|account| account.keep_previous));
+    assert_eq!(password(&first), "password");
+    resource = reported(&resource, &first);
+    // They are; the primary has the old ones.
+    let mut old = support::answer(&resource, 0, 3);
+    old.accounts.clear();
+    let look = || made(running(&resource, &live(&resource), 3, 3), 2);
+    let second = decide(look().answers("server/0", &old));
+    assert_eq!(password(&second), "password.previous");
+    assert_eq!(server(&second, "server/0").user.secret, "prod-db-root");
+    // It has the new ones, and so have all others.
+    let third = decide(look());
+    assert_eq!(password(&third), "password");
+    let status: Value = serde_json::from_str(&third.status).unwrap();
+    assert_eq!(status["credentialsGeneration"], 1);
+    let fourth = decide(made(running(&reported(&resource, &third), &live(&resource), 3, 3), 2));
+    assert!(server(&fourth, "server/0").accounts.iter().all(|account| !account.keep_previous));
+}
+
+#[test]
+fn a_larger_volume_grows_each_claim_and_does_not_touch_what_cannot_change() {
+    let mut resource = settled();
+    let before = live(&resource);
     resource["spec"]["storage"] = json!({ "size": "20Gi" });
-    let decision = decide(looked_at(&resource).found("statefulset", &before, true));
+    let decision = decide(running(&resource, &before, 3, 3));
     assert!(!holds(&decision, "StorageCurrent"));
-    assert!(condition(&decision, "StorageCurrent").message.contains("claim data-prod-db-N to 20Gi"));
+    assert!(condition(&decision, "StorageCurrent").message.contains("data-prod-db-2"));
     let after = decision.items.iter().find(|item| item.id == "statefulset").and_then(Item::manifest).unwrap();
     assert_eq!(after["spec"]["volumeClaimTemplates"], before["spec"]["volumeClaimTemplates"]);
+    let claim = decision.items.iter().find(|item| item.id == "claim/1").unwrap();
+    assert_eq!(claim.update, windlass_sdk::UpdatePolicy::Overlay);
+    assert_eq!(claim.manifest().unwrap()["spec"]["resources"]["requests"]["storage"], "20Gi");
+    let grown = json!({ "status": { "capacity": { "storage": "20Gi" } } });
+    let look =
+        (0..3).fold(running(&resource, &before, 3, 3), |look, i| look.found(&format!("claim/{i}"), &grown, true));
+    assert!(holds(&decide(look), "StorageCurrent"));
 }
 
 #[test]
 fn an_item_that_fails_is_named_with_its_error() {
     let resource = settled();
-    let snapshot = looked_at(&resource)
-        .found("statefulset", &live(&resource, 3, 3), true)
-        .absent("pdb")
-        .failing("pdb", "quota exceeded");
+    let snapshot = running(&resource, &live(&resource), 3, 3).absent("pdb").failing("pdb", "quota exceeded");
     let decision = decide(snapshot);
     assert!(condition(&decision, "Degraded").message.contains("item pdb") && holds(&decision, "Degraded"));
 }

@@ -100,19 +100,6 @@ impl Observed {
         }
     }
 
-    /// Generation of the values, where this is a generated Secret that exists.
-    pub fn secret_generation(&self) -> Option<u32> {
-        match &self.state {
-            Observation::Secret(facts) => Some(facts.generation),
-            Observation::Absent
-            | Observation::Kubernetes(_)
-            | Observation::Mysql(_)
-            | Observation::Azure(_)
-            | Observation::Vault(_)
-            | Observation::Unreachable(_) => None,
-        }
-    }
-
     /// Looked for, and not there.
     pub fn is_absent(&self) -> bool {
         matches!(self.state, Observation::Absent)

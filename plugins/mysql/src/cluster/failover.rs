@@ -96,7 +96,8 @@ fn give_up(view: &View<'_>, operation: &Operation, next: &mut Record, notes: &mu
 
 /// Chooses the server that has all that the others have.
 fn elect(view: &View<'_>, operation: &Operation, next: &mut Record, notes: &mut Vec<Note>) {
-    let chosen = match operation.target {
+    let named = operation.target.filter(|_| operation.cause == Cause::Unsafe);
+    let chosen = match named {
         Some(named) => view.facts.up(named).map(|server| (named, server.has())),
         None if operation.kind == Kind::Recovery => best(view, with_data(view)),
         None => best(view, view.witnesses()).filter(|(_, has)| has.contains(&view.record.durability.barrier)),

@@ -22,9 +22,11 @@ const SHOWN: usize = 200;
 pub fn step(view: &View<'_>, state: State, next: &mut Record, notes: &mut Vec<Note>) {
     match &view.record.reseed {
         Some(reseed) => go_on(view, reseed, next, notes),
-        None if state.available() && !view.record.operation.as_ref().is_some_and(|o| o.closes()) => {
-            begin(view, next, notes);
-        }
+        // Also while commits do not get on: what they wait for may be the server that is to be made anew.
+        None if next.operation.as_ref().is_none_or(|operation| !operation.closes()) => match state {
+            State::Healthy | State::Cloning | State::Degraded | State::Incomplete => begin(view, next, notes),
+            State::Offline | State::Restoring | State::DataLost | State::Failed | State::Lost => {}
+        },
         None => {}
     }
 }

@@ -5,6 +5,9 @@
 use super::state::State;
 use super::view::View;
 
+/// Milliseconds after which a server with an old template that does not work is not waited for any more.
+const BROKEN_FOR: u64 = 60_000;
+
 /// What the StatefulSet should be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rollout {
@@ -64,7 +67,8 @@ pub fn rollout(view: &View<'_>, state: State) -> Rollout {
             state.available()
                 && view.record.operation.is_none()
                 && view.record.reseed.is_none()
-                && (0..view.facts.wanted).all(|i| i == next || i == primary || view.good_replica(i).is_some())
+                && (0..view.facts.wanted)
+                    .all(|i| i == next || i == primary || view.good_replica(i).is_some() || broken(view, i))
         }
     };
     if view.is_primary(next) && view.facts.wanted > 1 {
@@ -77,6 +81,12 @@ pub fn rollout(view: &View<'_>, state: State) -> Rollout {
     } else {
         hold(next.saturating_add(1), Step::Waiting(next))
     }
+}
+
+/// It has not worked for a while with the template that it has, so a new one may be what it needs.
+fn broken(view: &View<'_>, ordinal: u32) -> bool {
+    let old = view.facts.pod(ordinal).is_some_and(|pod| !pod.updated && !pod.ready);
+    old && view.down_since(ordinal).is_some_and(|(since, _)| view.facts.now.saturating_sub(since) >= BROKEN_FOR)
 }
 
 /// No pod is ready and no server answers: waiting for order would be waiting for ever.

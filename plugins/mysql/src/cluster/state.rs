@@ -71,20 +71,13 @@ pub fn state(view: &View<'_>) -> State {
         return if copying { State::Cloning } else { State::Degraded };
     }
     match view.record.primary {
-        Some(primary) if primary_failed(view, primary) => {
-            if view.provable() {
-                State::Failed
-            } else {
-                State::Lost
-            }
+        Some(primary) if view.record.initialized && (view.gone(primary) || view.lost_data(primary)) => {
+            if view.provable() { State::Failed } else { State::Lost }
         }
+        // While nobody can take its place, one that is only stalled goes on as soon as it gets its acknowledgements.
+        Some(_) if view.record.initialized && view.stalled_for_good() && view.provable() => State::Failed,
         _ => State::Incomplete,
     }
-}
-
-/// The primary is gone, has lost its data, or its commits do not get on. One that is only not open (yet) has not failed.
-fn primary_failed(view: &View<'_>, primary: u32) -> bool {
-    view.record.initialized && (view.gone(primary) || view.lost_data(primary) || view.stalled_for_good())
 }
 
 /// Every server answers and none has data, though the cluster had some. As long as one does not answer the data may be

@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop where it is surprised")]
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub mod stage;
+
 use mysql::MysqlPlugin;
+use windlass_sdk::mysql::{IoState, MysqlFacts, SemiSyncFacts, SourceFacts};
 use windlass_sdk::testing::SnapshotOf;
 use windlass_sdk::{Condition, Decision, Fault, Item, Truth, Value, entry, json};
 
@@ -78,10 +81,103 @@ pub fn reported(resource: &Value, decision: &Decision) -> Value {
     resource
 }
 
-/// The StatefulSet of a resource as it would be found with these counts.
-pub fn live(resource: &Value, ready: u32, updated: u32) -> Value {
+/// The StatefulSet of a resource as it would be found when all of it was applied.
+pub fn live(resource: &Value) -> Value {
     let mut found = manifest(resource, "statefulset");
-    found["status"] =
-        json!({ "replicas": found["spec"]["replicas"], "readyReplicas": ready, "updatedReplicas": updated });
+    found["spec"]["replicas"] = resource["spec"]["replicas"].as_u64().unwrap_or(1).into();
     found
+}
+
+/// The resource with the status of a cluster in order, whose first server is the primary.
+pub fn formed(resource: &Value) -> Value {
+    let mut formed = resource.clone();
+    let replicas = resource["spec"]["replicas"].as_u64().unwrap_or(1);
+    let target = json!({
+        "replicas": replicas,
+        "version": resource["spec"]["version"],
+        "template": live(resource)["metadata"]["annotations"]["database.example.com/template-hash"],
+    });
+    formed["status"] = json!({
+        "state": "Healthy",
+        "currentPrimary": "prod-db-0",
+        "initialized": true,
+        "durability": { "acks": replicas / 2, "target": replicas / 2, "members": (0..replicas).collect::<Vec<_>>() },
+        "credentialsGeneration": 0,
+        "version": resource["spec"]["version"],
+        "target": target,
+        "reached": target,
+    });
+    formed
+}
+
+/// A look at a cluster whose first `ready` pods are ready, with servers in order in them, and whose last `updated` pods
+/// are as `live` makes them.
+pub fn running(resource: &Value, live: &Value, ready: u32, updated: u32) -> SnapshotOf {
+    let pods = u32::try_from(live["spec"]["replicas"].as_u64().unwrap()).unwrap();
+    let hash = live["metadata"]["annotations"]["database.example.com/template-hash"].as_str().unwrap();
+    let of = |i: u32| {
+        let hash = if i >= pods - updated { hash } else { "old" };
+        json!({
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": { "name": format!("prod-db-{i}"), "annotations": { "database.example.com/template-hash": hash } },
+            "status": {
+                "podIP": format!("10.0.0.{i}"),
+                "conditions": [{ "type": "Ready", "status": if i < ready { "True" } else { "False" } }],
+            },
+        })
+    };
+    let all: Vec<Value> = (0..pods).map(of).collect();
+    let mut snapshot = SnapshotOf::resource(resource).related("pods", &all).found("statefulset", live, true);
+    for i in 0..pods {
+        let id = format!("server/{i}");
+        snapshot = if i < ready {
+            snapshot.answers(&id, &answer(resource, i, ready))
+        } else {
+            snapshot.silent(&id, 1_767_225_590_000, "Refused")
+        };
+    }
+    snapshot
+}
+
+/// What a server in order answers: the first is the primary, and the others of the first `ready` follow it.
+pub fn answer(resource: &Value, ordinal: u32, ready: u32) -> MysqlFacts {
+    let metadata: windlass_sdk::Metadata = serde_json::from_value(resource["metadata"].clone()).unwrap();
+    let prefix = mysql::build::pod::server_id_prefix(&metadata);
+    let id = |i: u32| format!("{prefix}{i}").parse().unwrap();
+    let executed = format!("{}:1-100", stage::uuid(0));
+    let primary = ordinal == 0;
+    let wanted = u32::try_from(resource["spec"]["replicas"].as_u64().unwrap_or(1)).unwrap();
+    MysqlFacts {
+        version: "8.0.43".into(),
+        server_uuid: stage::uuid(ordinal),
+        server_id: id(ordinal),
+        read_only: !primary,
+        super_read_only: !primary,
+        executed: executed.clone(),
+        purged: String::new(),
+        source: (!primary).then(|| SourceFacts {
+            host: "10.0.0.0".into(),
+            port: 3306,
+            source_uuid: stage::uuid(0),
+            io: IoState::Running,
+            sql_running: true,
+            received: executed,
+            io_error: 0,
+            sql_error: 0,
+            lag: Some(0),
+        }),
+        semi_sync: SemiSyncFacts {
+            source_enabled: primary && wanted > 1,
+            replica_enabled: !primary,
+            wait_for: wanted / 2,
+            waiting_sessions: 0,
+        },
+        attached: if primary { (1..ready).map(id).collect() } else { Vec::new() },
+        clone: None,
+        can_commit: true,
+        stalled_since: None,
+        accounts: mysql::name::ACCOUNTS.iter().map(|account| format!("prod-db-{}", account.id)).collect(),
+        uptime: 60_000,
+    }
 }

@@ -231,8 +231,6 @@ fn lost(report: &Report<'_>, view: &View<'_>, name: &str) -> String {
         view.down_since(primary).map(|(since, _)| format!(" since {}", time::format(since))).unwrap_or_default();
     let what = if view.lost_data(primary) {
         format!("{name} lost its data")
-    } else if view.stalled() {
-        format!("commits on {name} do not get on")
     } else {
         format!("{name} does not answer{since}")
     };
@@ -281,6 +279,10 @@ fn incomplete(report: &Report<'_>, view: &View<'_>, name: &str) -> String {
         Some(Seen::Up(_)) if view.lost_data(primary) => {
             format!("the data of {name} is not what it was; it is not opened until it is known which server has all")
         }
+        Some(Seen::Up(server)) if server.writable => format!(
+            "writes on {name} wait for acknowledgements or for its disk; they go on when enough replicas follow it: {}",
+            others(facts, view, next.reseed.as_ref().map(|reseed| reseed.target))
+        ),
         Some(Seen::Up(_)) => format!("{name} is being opened for writes"),
         Some(Seen::Silent { since, how }) => format!(
             "{name} {} since {}; it is waited for{}",
