@@ -100,7 +100,7 @@ impl Hand<'_> {
     }
 
     async fn set_read_only(&self, session: &mut Session) -> Result<Applied, Failure> {
-        let statement = Statement::fixed("set it read-only", "SET GLOBAL super_read_only = ON");
+        let statement = statement::super_read_only();
         match session.run(&statement).await {
             Ok(()) => Ok(Applied::Changed),
             Err(trouble) if trouble.code() == code::LOCK_WAIT => Ok(Applied::Hangs),

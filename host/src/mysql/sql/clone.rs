@@ -25,6 +25,9 @@ pub async fn begin(line: &Arc<Line>, wanted: &Wanted, reseed: &Reseed, session: 
     let (user, password) = (hand.text(user)?, hand.text(password)?);
     hand.send(session, &statement::donor(donor_host, *donor_port)).await?;
     let mut own = Session::open(wanted).await.map_err(|trouble| hand.failure("clone", trouble))?;
+    // A clone first drops what users have made, and `super_read_only` forbids that even to it. `read_only` stays, which
+    // keeps clients out; the configuration sets both again when the server starts with the copy.
+    hand.send(&mut own, &statement::drop_for_clone()).await?;
     let statement = statement::clone_from(donor_host, *donor_port, &user, &password, tls.mode);
     line.cloning.store(true, Ordering::Relaxed);
     let (running, server) = (Cloning(line.clone()), wanted.address());
@@ -38,6 +41,8 @@ pub async fn begin(line: &Arc<Line>, wanted: &Wanted, reseed: &Reseed, session: 
             // It restarts, or is gone: the next look tells.
             Ok(()) | Err(Trouble::NoAnswer(_) | Trouble::Unreadable) => Ok(()),
             Err(trouble) => {
+                // Best effort: where it fails, the next pass finds the server as it is, and does the same.
+                let _ = own.run(&statement::super_read_only()).await;
                 tracing::warn!(%server, code = trouble.code(), "a clone into a MySQL server failed");
                 Err(trouble.clone())
             }

@@ -138,6 +138,16 @@ pub fn donor(host: &str, port: u16) -> Statement {
     Statement::new("name the donor of its clone", format!("SET GLOBAL clone_valid_donor_list = {list}"))
 }
 
+/// Lets a clone drop what is there, while clients stay out.
+pub fn drop_for_clone() -> Statement {
+    Statement::fixed("make room for its clone", "SET GLOBAL read_only = ON, GLOBAL super_read_only = OFF")
+}
+
+/// Nobody writes but replication.
+pub fn super_read_only() -> Statement {
+    Statement::fixed("set it read-only", "SET GLOBAL super_read_only = ON")
+}
+
 /// Replaces all data by a copy of the donor's.
 pub fn clone_from(host: &str, port: u16, user: &str, password: &str, tls: TlsMode) -> Statement {
     let ssl = if tls == TlsMode::Disabled { "REQUIRE NO SSL" } else { "REQUIRE SSL" };

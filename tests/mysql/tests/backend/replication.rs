@@ -211,6 +211,25 @@ fn a_server_with_transactions_of_its_own_is_not_replaced() {
 }
 
 #[test]
+fn a_server_that_holds_data_of_users_is_replaced_by_a_copy() {
+    on_each(|installation| async move {
+        let mut pair = pair(&installation).await;
+        pair.replica.sql(&["STOP REPLICA", "RESET REPLICA ALL"]).await;
+        pair.primary.sql(&["INSERT INTO d.t VALUES (77)"]).await;
+        let contained = pair.backend.see(&pair.first).await.facts.executed;
+        (pair.second.replication, pair.second.reseed) =
+            (Replication::None, pair.backend.reseed(&pair.primary, "donor", &contained));
+        assert_eq!(pair.backend.converge(&pair.second).await, Ok(true));
+        pair.replica.end().await;
+        pair.replica.resume().await;
+        let facts = pair.backend.see(&pair.second).await.facts;
+        assert_eq!(facts.clone.unwrap().state, CloneState::Completed);
+        assert!(facts.super_read_only);
+        assert_eq!(pair.replica.column("SELECT MAX(i) FROM d.t").await, ["'77'"]);
+    });
+}
+
+#[test]
 fn a_donor_that_lets_nobody_in_is_said_at_once() {
     on_each(|installation| async move {
         let mut pair = pair(&installation).await;
@@ -222,6 +241,7 @@ fn a_donor_that_lets_nobody_in_is_said_at_once() {
         let failure = pair.backend.converge(&pair.second).await.unwrap_err();
         assert_eq!(failure.reason(), "ServerRefused", "{failure}");
         assert!(pair.replica.login("root", ROOT, 3306).await.is_ok());
+        assert!(pair.backend.see(&pair.second).await.facts.super_read_only);
     });
 }
 
