@@ -1,18 +1,22 @@
 //! `cargo xtask demo`: the main job from end to end on the embedded cluster, with a real kubectl.
 //!
-//! Starts the cluster, its local node and the host as processes of their own, applies the manifest that users know,
-//! changes it, breaks it, deletes it, and shows what happens while it happens. Leaves nothing running.
+//! Starts the cluster, its local node and the host as processes of their own, applies the manifest that users know, kills
+//! the primary under a client that writes, changes the cluster, breaks it, deletes it, and shows what happens while it
+//! happens. The servers are real: the node runs `mysqld`. Leaves nothing running.
 
+mod client;
 mod processes;
 mod screen;
 mod tree;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use client::Client;
 use processes::{Cluster, Stage};
 use screen::Screen;
 use serde_json::Value;
-use std::time::Duration;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 /// What `cargo xtask demo` takes.
 #[derive(Args)]
@@ -43,16 +47,24 @@ pub fn demo(options: &Options) -> Result<()> {
 fn scenario(cluster: &Cluster, screen: &mut Screen) -> Result<()> {
     create(cluster, screen)?;
 
+    let mut client = Client::start(cluster.kubernetes(), cluster.mysql()?, NAME)?;
+    screen.step("a client writes: one row a statement, to whoever the Service prod-db-primary points at");
+    until(cluster, screen, "200 rows acknowledged", |_| client.acknowledged() >= 200)?;
+    kill_primary(cluster, screen, &client)?;
+
+    screen.step("a user changes a setting: kubectl patch mysql prod-db --type=merge -p '{\"spec\":{\"config\":{\"max_connections\":300}}}'");
+    let old: Vec<String> = tree::pods(&cluster.world()?, NAME);
+    let patch = r#"{"spec":{"config":{"max_connections":300}}}"#;
+    cluster.kubectl(&["patch", "mysql", NAME, "--type=merge", "-p", patch])?;
+    until(cluster, screen, "every server restarted with it, the primary last", |world| {
+        let new = tree::pods(world, NAME);
+        new.len() == 3 && new.iter().all(|uid| !old.contains(uid)) && tree::ready(world, NAME)
+    })?;
+
     screen.step("a user scales it: kubectl scale mysql prod-db --replicas=5");
     cluster.kubectl(&["scale", "mysql", NAME, "--replicas=5"])?;
     until(cluster, screen, "5 replicas ready", |world| {
         tree::status(world, NAME, "readyReplicas") == Some(5) && tree::ready(world, NAME)
-    })?;
-
-    screen.step("a user upgrades it: kubectl patch mysql prod-db --type=merge -p '{\"spec\":{\"version\":\"8.4\"}}'");
-    cluster.kubectl(&["patch", "mysql", NAME, "--type=merge", "-p", r#"{"spec":{"version":"8.4"}}"#])?;
-    until(cluster, screen, "every pod on 8.4", |world| {
-        tree::pods_running(world, "8.4") == 5 && tree::ready(world, NAME)
     })?;
 
     screen.step("a child is lost: kubectl delete service prod-db-primary");
@@ -62,6 +74,10 @@ fn scenario(cluster: &Cluster, screen: &mut Screen) -> Result<()> {
     until(cluster, screen, "the Service made again", |world| {
         tree::uid(world, "Service", "prod-db-primary").is_some_and(|uid| uid != lost) && tree::ready(world, NAME)
     })?;
+
+    client.stop();
+    screen.step("every acknowledged row is looked for on every server");
+    count(cluster, screen, &client)?;
 
     screen.step("kubectl get mysql, and its events");
     screen.text(&cluster.kubectl(&["get", "mysql", NAME, "-o", "wide"])?);
@@ -83,17 +99,88 @@ fn create(cluster: &Cluster, screen: &mut Screen) -> Result<()> {
     })
 }
 
+/// Kills the primary and shows when writes stop, who is next, when writes go on, and when the old one is back.
+fn kill_primary(cluster: &Cluster, screen: &mut Screen, client: &Client) -> Result<()> {
+    let primary = tree::text_of(&cluster.world()?, NAME, "currentPrimary").context("the status names no primary")?;
+    screen.step(&format!("the primary is killed: kill -KILL of the mysqld of {primary}"));
+    let killed = screen::now();
+    cluster.kill_server(&primary)?;
+    let mut next = None;
+    until(cluster, screen, "another primary, which takes writes", |world| {
+        let now = tree::text_of(world, NAME, "currentPrimary").filter(|now| *now != primary);
+        if next.is_none() && now.is_some() {
+            next = now.map(|name| (name, screen::now()));
+        }
+        next.is_some()
+            && client.told().acknowledged.values().any(|at| next.as_ref().is_some_and(|(_, since)| at > since))
+    })?;
+    until(cluster, screen, &format!("{primary} back, as a replica"), |world| {
+        tree::role(world, &primary).as_deref() == Some("replica") && tree::ready(world, NAME)
+    })?;
+    let (name, chosen) = next.context("nobody was chosen")?;
+    let (last, first) = client.gap(killed).context("nobody wrote")?;
+    let since = |at: Instant| format!("{:.2} s", at.saturating_duration_since(killed).as_secs_f64());
+    screen.text(&format!(
+        "after the kill: the last row was acknowledged at {}, {name} was seen as the primary at {}, the next row was \
+         acknowledged at {}; writes stopped for {:.2} s",
+        since(last),
+        since(chosen),
+        since(first),
+        first.duration_since(last).as_secs_f64()
+    ));
+    screen.note(&format!("  writes stopped for {:.2} s", first.duration_since(last).as_secs_f64()));
+    Ok(())
+}
+
+/// Counts the acknowledged rows on every server, each after it has what the primary has.
+fn count(cluster: &Cluster, screen: &mut Screen, client: &Client) -> Result<()> {
+    let (kubernetes, mysql) = (cluster.kubernetes(), cluster.mysql()?);
+    let password = kubernetes.password(&format!("{NAME}-root"))?;
+    let root = ("root", password.as_str());
+    let primary = kubernetes.behind(&format!("{NAME}-primary"))?.context("the Service for writes has no server")?;
+    let executed = mysql.ask(&primary, root, "SELECT @@global.gtid_executed")?.replace("\\n", "");
+    let mut lost = 0;
+    for (pod, address) in tree::addresses(&cluster.world()?, NAME) {
+        let statement =
+            format!("DO WAIT_FOR_EXECUTED_GTID_SET('{executed}', 60); SELECT id FROM demo.written ORDER BY id");
+        let answer = mysql.ask(&address, root, &statement)?;
+        let there: BTreeSet<u64> = answer.lines().filter_map(|line| line.parse().ok()).collect();
+        let told = client.told();
+        let missing = told.acknowledged.keys().filter(|id| !there.contains(id)).count();
+        screen.text(&format!(
+            "{pod}: {} of {} acknowledged rows, {missing} missing",
+            told.acknowledged.len() - missing,
+            told.acknowledged.len()
+        ));
+        lost += missing;
+    }
+    if lost > 0 {
+        bail!("{lost} acknowledged rows are missing");
+    }
+    let told = client.told();
+    let unknown = told.sent - told.acknowledged.len() as u64;
+    screen.done(&format!("{} rows acknowledged, all found; {unknown} sent without an answer", told.acknowledged.len()));
+    Ok(())
+}
+
 fn keep(cluster: &Cluster, screen: &mut Screen) -> Result<()> {
     create(cluster, screen)?;
+    let mysql = cluster.mysql()?;
     screen.text(&format!(
-        "\nThe cluster and the host stay up. In another terminal:\n\n    export KUBECONFIG={}\n    kubectl get mysql -w\n\nCtrl-C ends them.",
-        cluster.kubeconfig().display()
+        "\nThe cluster and the host stay up. In another terminal:\n\n    export KUBECONFIG={}\n    kubectl get mysql -w\n\n\
+         and to reach the primary:\n\n    {} --port=3306 --user=root \\\n      \
+         --host=\"$(kubectl get endpointslices -l kubernetes.io/service-name={NAME}-primary \\\n        \
+         -o jsonpath='{{.items[0].endpoints[0].addresses[0]}}')\" \\\n      \
+         --password=\"$(kubectl get secret {NAME}-root -o go-template='{{{{.data.password | base64decode}}}}')\"\n\n\
+         Ctrl-C ends them.",
+        cluster.kubeconfig().display(),
+        mysql.program().display()
     ));
     cluster.wait_for_end()
 }
 
 /// Shows what changes until `done`, or fails with what it waited for.
-fn until(cluster: &Cluster, screen: &mut Screen, what: &str, done: impl Fn(&Value) -> bool) -> Result<()> {
+fn until(cluster: &Cluster, screen: &mut Screen, what: &str, mut done: impl FnMut(&Value) -> bool) -> Result<()> {
     let limit = screen::now() + PATIENCE;
     loop {
         cluster.check_alive()?;

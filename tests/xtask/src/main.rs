@@ -8,6 +8,7 @@ mod boundaries;
 mod build;
 mod crds;
 mod demo;
+mod enclosure;
 mod suites;
 mod tools;
 mod workspace;

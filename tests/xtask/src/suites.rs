@@ -4,7 +4,7 @@
 //! compiled twice because another subset was named.
 
 use crate::workspace::{Workspace, cargo};
-use crate::{build, tools};
+use crate::{build, enclosure, tools};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use serde_json::Value;
@@ -25,6 +25,24 @@ pub struct Options {
     /// Show what tests print even if they pass.
     #[arg(long)]
     nocapture: bool,
+    /// Rounds of the suite `mysql`.
+    #[arg(long, value_name = "N")]
+    rounds: Option<u32>,
+    /// Seed of the rounds of the suite `mysql`; without it another one each time, which is printed.
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
+    /// What the suite `mysql` prints at its end.
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+}
+
+/// Forms of output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
 }
 
 /// Suites by what they prove.
@@ -40,7 +58,7 @@ enum Suite {
     Faults,
     /// Plugins that attack the host.
     Hostile,
-    /// Real MySQL servers: the host's backend, and whole clusters of them.
+    /// Real MySQL servers: the host's backend, and clusters that lose no acknowledged row whatever fails.
     Mysql,
 }
 
@@ -94,7 +112,7 @@ pub fn test(options: &Options) -> Result<()> {
         let started = now();
         for program in programs {
             println!("\n-- {} ({})", program.package, program.target);
-            if !run(&program, options, &kubectl, &plugins, mysql.as_deref())? {
+            if !run(suite, &program, options, (&kubectl, &plugins, mysql.as_deref()))? {
                 failed.push(format!("{} ({})", program.package, program.target));
             }
         }
@@ -110,14 +128,30 @@ pub fn test(options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn run(program: &Program, options: &Options, kubectl: &Path, plugins: &Path, mysql: Option<&str>) -> Result<bool> {
-    let mut command = Command::new(&program.path);
+/// Runs a program with what it needs: kubectl, plugins and MySQL.
+fn run(
+    suite: Suite,
+    program: &Program,
+    options: &Options,
+    (kubectl, plugins, mysql): (&Path, &Path, Option<&str>),
+) -> Result<bool> {
+    let mut command = match suite {
+        Suite::Mysql => enclosure::command(&program.path),
+        _ => Command::new(&program.path),
+    };
     command.current_dir(&program.folder);
     command.env("KUBECTL", kubectl).env("WINDLASS_PLUGINS", plugins);
     command.envs(mysql.map(|mysql| (tools::MYSQL, mysql)));
     command.args(&options.filter);
     if options.nocapture {
         command.arg("--nocapture");
+    }
+    let numbers = [("WINDLASS_ROUNDS", options.rounds.map(u64::from)), ("WINDLASS_SEED", options.seed)];
+    for (variable, number) in numbers {
+        command.envs(number.map(|number| (variable, number.to_string())));
+    }
+    if options.output == Output::Json {
+        command.env("WINDLASS_OUTPUT", "json");
     }
     let status = command.status().with_context(|| format!("could not run {}", program.path.display()))?;
     Ok(status.success())

@@ -1,5 +1,7 @@
-//! The processes of the demo: cluster (with its local node) and host, and the kubectl calls against them.
+//! The processes of the demo: cluster (with its local node, which runs the servers) and host, and the kubectl calls
+//! against them.
 
+use super::client::Mysql;
 use super::screen::{self, Screen};
 use crate::workspace::{Workspace, cargo};
 use crate::{build, tools};
@@ -21,6 +23,7 @@ pub struct Stage {
     kubectl: PathBuf,
     windlass: PathBuf,
     plugins: PathBuf,
+    mysql: String,
     folder: PathBuf,
 }
 
@@ -29,6 +32,8 @@ impl Stage {
     pub fn set() -> Result<Stage> {
         let kubectl = tools::kubectl()?;
         println!("kubectl: {}", kubectl.display());
+        let mysql = tools::mysql()?;
+        println!("MySQL: {mysql}");
         let workspace = Workspace::find()?;
         let plugins = build::announce(&workspace, None)?;
         println!("building the host");
@@ -43,7 +48,48 @@ impl Stage {
         // A folder of its own, so that two demos at once do not meet.
         let folder = workspace.target.join(format!("demo/{}", std::process::id()));
         std::fs::create_dir_all(&folder).with_context(|| format!("could not create {}", folder.display()))?;
-        Ok(Stage { root: workspace.root, kubectl, windlass, plugins, folder })
+        Ok(Stage { root: workspace.root, kubectl, windlass, plugins, mysql, folder })
+    }
+}
+
+/// kubectl on the demo's cluster. Clones may ask from other threads.
+#[derive(Clone)]
+pub struct Kubernetes {
+    kubectl: PathBuf,
+    kubeconfig: PathBuf,
+    root: PathBuf,
+}
+
+impl Kubernetes {
+    /// What kubectl prints; an error holds what it complained of.
+    pub fn kubectl(&self, arguments: &[&str]) -> Result<String> {
+        let output = Command::new(&self.kubectl)
+            .arg("--kubeconfig")
+            .arg(&self.kubeconfig)
+            .args(arguments)
+            .current_dir(&self.root)
+            .output()
+            .context("could not run kubectl")?;
+        if !output.status.success() {
+            bail!("kubectl {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// The address of the server that a Service points at.
+    pub fn behind(&self, service: &str) -> Result<Option<String>> {
+        let selector = format!("kubernetes.io/service-name={service}");
+        let text = self.kubectl(&["get", "endpointslices", "-l", &selector, "-o", "json"])?;
+        let list: Value = serde_json::from_str(&text).context("kubectl printed no JSON")?;
+        let slices = list["items"].as_array().into_iter().flatten();
+        let mut endpoints = slices.flat_map(|slice| slice["endpoints"].as_array().into_iter().flatten());
+        let ready = endpoints.find(|endpoint| endpoint["conditions"]["ready"] != false);
+        Ok(ready.and_then(|endpoint| endpoint["addresses"][0].as_str()).map(str::to_owned))
+    }
+
+    /// The password in a Secret.
+    pub fn password(&self, secret: &str) -> Result<String> {
+        self.kubectl(&["get", "secret", secret, "-o", "go-template={{.data.password | base64decode}}"])
     }
 }
 
@@ -51,6 +97,7 @@ impl Stage {
 pub struct Cluster {
     root: PathBuf,
     kubectl: PathBuf,
+    mysql: String,
     folder: PathBuf,
     children: RefCell<Vec<(&'static str, Child)>>,
 }
@@ -61,16 +108,31 @@ impl Cluster {
         let cluster = Cluster {
             root: stage.root.clone(),
             kubectl: stage.kubectl.clone(),
+            mysql: stage.mysql.clone(),
             folder: stage.folder.clone(),
             children: RefCell::new(Vec::new()),
         };
         let _ = std::fs::remove_file(cluster.kubeconfig());
         let kubeconfig = cluster.kubeconfig().display().to_string();
-        screen.step("windlass cluster: a Kubernetes API server, its controllers and a local node, in memory");
+        screen.step(
+            "windlass cluster: a Kubernetes API server and its controllers, in memory, and a node that runs mysqld",
+        );
         cluster.spawn(
             "cluster",
             &stage.windlass,
-            &["cluster", "--listen", "127.0.0.1:0", "--kubeconfig", &kubeconfig, "--node"],
+            // A kubelet waits longer before it starts a server that ended twice, and asks less often how one does.
+            &[
+                "cluster",
+                "--listen",
+                "127.0.0.1:0",
+                "--kubeconfig",
+                &kubeconfig,
+                "--node",
+                "--state-dir",
+                &cluster.state().display().to_string(),
+                "--restart-backoff=1",
+                "--probe-period=1",
+            ],
         )?;
         cluster.poll("the cluster to answer", || {
             cluster.kubeconfig().exists() && cluster.kubectl(&["get", "--raw", "/readyz"]).is_ok()
@@ -101,19 +163,38 @@ impl Cluster {
         std::fs::read_to_string(self.root.join(path)).with_context(|| format!("could not read {path}"))
     }
 
+    /// kubectl on this cluster.
+    pub fn kubernetes(&self) -> Kubernetes {
+        Kubernetes { kubectl: self.kubectl.clone(), kubeconfig: self.kubeconfig(), root: self.root.clone() }
+    }
+
     /// What kubectl prints; an error holds what it complained of.
     pub fn kubectl(&self, arguments: &[&str]) -> Result<String> {
-        let output = Command::new(&self.kubectl)
-            .arg("--kubeconfig")
-            .arg(self.kubeconfig())
-            .args(arguments)
-            .current_dir(&self.root)
-            .output()
-            .context("could not run kubectl")?;
-        if !output.status.success() {
-            bail!("kubectl {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
-        }
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        self.kubernetes().kubectl(arguments)
+    }
+
+    /// MySQL's own client, of the first installation.
+    pub fn mysql(&self) -> Result<Mysql> {
+        let first = std::env::split_paths(&self.mysql).next().context("no installation of MySQL is named")?;
+        let file = if first.is_dir() { first.join("mysql.json") } else { first };
+        let text = std::fs::read(&file).with_context(|| format!("could not read {}", file.display()))?;
+        let held: Value = serde_json::from_slice(&text).with_context(|| format!("{} is no JSON", file.display()))?;
+        let bin = held["bin"].as_str().with_context(|| format!("{} names no programs", file.display()))?;
+        Ok(Mysql::new(Path::new(bin).join("mysql"), self.folder.clone()))
+    }
+
+    /// Ends the server in a pod as a crash does: SIGKILL.
+    pub fn kill_server(&self, pod: &str) -> Result<()> {
+        let file = self.state().join(format!("running/default_{pod}_mysql.json"));
+        let text = std::fs::read(&file).with_context(|| format!("no server runs in {pod}"))?;
+        let process: Value = serde_json::from_slice(&text).context("the node's note is no JSON")?;
+        let pid = process["pid"].as_u64().context("the node notes no process")?;
+        tools::run(Command::new("kill").args(["-KILL", &pid.to_string()]))
+    }
+
+    /// Where the node keeps its pods' data.
+    fn state(&self) -> PathBuf {
+        self.folder.join("node")
     }
 
     /// Everything in the namespace that the tree may show, as one list.
@@ -163,6 +244,7 @@ impl Cluster {
         let errors = log.try_clone().context("could not share a log file")?;
         let child = Command::new(program)
             .args(arguments)
+            .env(tools::MYSQL, &self.mysql)
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(errors)

@@ -84,7 +84,8 @@ impl Screen {
         }
     }
 
-    fn note(&mut self, text: &str) {
+    /// A line of the timeline.
+    pub fn note(&mut self, text: &str) {
         let at = self.elapsed();
         self.timeline.push((at, text.to_owned()));
     }

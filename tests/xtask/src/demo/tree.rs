@@ -3,6 +3,9 @@
 
 use serde_json::Value;
 
+/// Label of pods that says what their server does.
+const ROLE: &str = "database.example.com/role";
+
 /// The tree below the MySQL of that name.
 pub fn render(world: &Value, name: &str) -> Vec<String> {
     let mut lines = Vec::new();
@@ -37,12 +40,36 @@ pub fn ready(world: &Value, name: &str) -> bool {
             .any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
 }
 
-/// How many ready pods run an image of that version.
-pub fn pods_running(world: &Value, version: &str) -> usize {
-    items(world)
-        .filter(|object| object["kind"] == "Pod" && pod_ready(object))
-        .filter(|object| text(&object["spec"]["containers"][0]["image"]).contains(&format!(":{version}")))
-        .count()
+/// A text in the status of the MySQL of that name.
+pub fn text_of(world: &Value, name: &str, field: &str) -> Option<String> {
+    find(world, "MySQL", name)?["status"][field].as_str().map(str::to_owned)
+}
+
+/// What the server in a pod does, by the pod's label.
+pub fn role(world: &Value, pod: &str) -> Option<String> {
+    find(world, "Pod", pod)?["metadata"]["labels"][ROLE].as_str().map(str::to_owned)
+}
+
+/// The servers' pods of the MySQL of that name.
+fn servers<'a>(world: &'a Value, name: &'a str) -> impl Iterator<Item = &'a Value> {
+    items(world).filter(move |object| {
+        let labels = &object["metadata"]["labels"];
+        object["kind"] == "Pod"
+            && labels["app.kubernetes.io/name"] == "mysql"
+            && labels["app.kubernetes.io/instance"] == name
+    })
+}
+
+/// Identities of the servers' pods.
+pub fn pods(world: &Value, name: &str) -> Vec<String> {
+    servers(world, name).map(|pod| text(&pod["metadata"]["uid"]).to_owned()).collect()
+}
+
+/// Names and addresses of the servers' pods.
+pub fn addresses(world: &Value, name: &str) -> Vec<(String, String)> {
+    let address =
+        |pod: &Value| Some((text(&pod["metadata"]["name"]).to_owned(), pod["status"]["podIP"].as_str()?.to_owned()));
+    servers(world, name).filter_map(address).collect()
 }
 
 /// Identity of an object.
@@ -86,7 +113,10 @@ fn phase(object: &Value) -> String {
     let status = &object["status"];
     let state = match text(&object["kind"]) {
         "StatefulSet" => format!("{}/{} ready", number(&status["readyReplicas"]), number(&object["spec"]["replicas"])),
-        "Pod" if pod_ready(object) => format!("ready, {}", text(&object["spec"]["containers"][0]["image"])),
+        "Pod" if pod_ready(object) => match object["metadata"]["labels"][ROLE].as_str() {
+            Some(role) => format!("ready, {role}"),
+            None => "ready".to_owned(),
+        },
         "Pod" | "PersistentVolumeClaim" => text(&status["phase"]).to_owned(),
         "MySQL" => format!("{}/{} ready", number(&status["readyReplicas"]), number(&object["spec"]["replicas"])),
         "CronJob" => text(&object["spec"]["schedule"]).to_owned(),
