@@ -127,6 +127,10 @@ fn row_8_incomplete_is_on_the_way_and_configured() {
     let mut stage = Stage::healthy(3);
     let server = stage.server(0);
     (server.writable, server.super_read_only, server.acks) = (false, true, None);
+    // What it has is written down first, then it is opened.
+    let verdict = stage.pass(250);
+    assert_eq!((verdict.state, writable(&verdict)), (State::Incomplete, Vec::new()));
+    assert_eq!(stage.record.durability.barrier, own(0, 100));
     let verdict = stage.judge();
     assert_eq!((verdict.state, writable(&verdict), be(&verdict, 0).acks), (State::Incomplete, vec![0], Some(1)));
 }
@@ -155,6 +159,19 @@ fn no_switchover_onto_a_server_that_is_far_behind() {
     stage.channel(2).lag = Some(90_000);
     let verdict = stage.judge();
     assert!(verdict.next.operation.is_none() && verdict.due.is_some());
+}
+
+#[test]
+fn a_switchover_to_a_server_that_is_not_wanted_is_none_and_holds_up_no_update() {
+    let mut stage = Stage::healthy(3);
+    stage.facts.requests.switchover = request(Some(7));
+    let verdict = stage.judge();
+    assert!(verdict.due.is_none() && verdict.next.operation.is_none());
+    stage.facts.requests.switchover = request(Some(2));
+    stage.channel(2).lag = Some(90_000);
+    stage.pod(0).updated = false;
+    let begun = stage.judge().next.operation.unwrap();
+    assert_eq!((begun.cause, begun.target), (Cause::Update, Some(1)));
 }
 
 #[test]
@@ -387,6 +404,7 @@ fn hole_one_bad_replica_keeps_nobody_else_from_being_configured() {
     stage.server(3).copy = Some(Copy::Failed);
     stage.channel(2).apply_error = 1062;
     stage.channel(2).applying = false;
+    stage.pass(250);
     let verdict = stage.judge();
     assert_eq!((writable(&verdict), replicate(&verdict, 1)), (vec![0], Replicate::From(0)));
 }
@@ -503,6 +521,26 @@ fn hole_received_sets_that_are_empty_after_an_earlier_failover_do_not_block_one(
     assert_eq!(stage.judge().next.operation.unwrap().target, Some(1));
 }
 
+#[test]
+fn hole_what_a_replica_received_and_acknowledged_survives_a_new_address_of_the_primary() {
+    let mut stage = Stage::healthy(3);
+    // The primary's pod is another, so the channel names an address of nobody; 30 acknowledged writes are not applied.
+    let server = stage.server(0);
+    (server.writable, server.super_read_only) = (false, true);
+    stage.server(1).executed = own(0, 70);
+    (stage.channel(1).from, stage.channel(1).receiver, stage.channel(1).applying) = (None, Receiver::Stopped, false);
+    stage.channel(2).from = None;
+    let verdict = stage.pass(250);
+    assert_eq!((replicate(&verdict, 1), replicate(&verdict, 2)), (Replicate::Fenced, Replicate::From(0)));
+    // Applied, it follows. And whoever is behind cannot be the next primary.
+    stage.server(1).executed = own(0, 100);
+    assert_eq!(replicate(&stage.judge(), 1), Replicate::From(0));
+    assert_eq!(stage.record.durability.barrier, own(0, 100));
+    // What the primary does not have is given up: it was acknowledged by nobody.
+    stage.channel(1).received = own(0, 100).union(&own(7, 1));
+    assert_eq!(replicate(&stage.judge(), 1), Replicate::From(0));
+}
+
 // ------------------------------------------------------------------------------------------- what must not be mixed up
 
 #[test]
@@ -586,6 +624,7 @@ fn all_pods_back_at_once_open_the_primary_of_the_record() {
     (server.writable, server.super_read_only, server.acks) = (false, true, None);
     server.attached.clear();
     stage.fenced();
+    stage.pass(250);
     let verdict = stage.judge();
     assert_eq!((writable(&verdict), be(&verdict, 0).acks), (vec![0], Some(1)));
     assert_eq!((replicate(&verdict, 1), replicate(&verdict, 2)), (Replicate::From(0), Replicate::From(0)));

@@ -18,6 +18,11 @@ pub fn next(view: &View<'_>) -> Durability {
     if closed || !view.record.initialized || view.lost_data(primary) {
         return next;
     }
+    // Weaker: a primary that comes back may have another address. Replicas that follow it there give up what they have
+    // received and not applied, though it was acknowledged; so until they have it again, it is asked of the next primary.
+    if !instance.writable {
+        next.barrier = next.barrier.union(&instance.executed);
+    }
     // Weaker: a server joins once it has data, so that it is a member before it acknowledges anything.
     for ordinal in 0..facts.wanted {
         if view.sound(ordinal).is_some() && view.needs_reseed(ordinal).is_none() {

@@ -152,9 +152,12 @@ fn commit(view: &View<'_>, operation: &Operation, target: u32, next: &mut Record
             ));
         }
         Kind::Failover | Kind::Bootstrap | Kind::Switchover => {
-            if operation.cause == Cause::Unsafe {
-                next.durability.barrier = operation.barrier.clone();
-            }
+            // Servers that were not heard may have to give up what they received. All that counts is on the new primary,
+            // and is asked of the next one.
+            next.durability.barrier = match operation.cause {
+                Cause::Unsafe => operation.barrier.clone(),
+                _ => next.durability.barrier.union(&operation.barrier),
+            };
             next.operation = Some(Operation { phase: Phase::Open, ..operation.clone() });
             notes.push(Note::normal("FailoverCommitted", &format!("{name} is the new primary")));
         }

@@ -34,13 +34,16 @@ pub fn due(view: &View<'_>, update: bool) -> Option<Due> {
     if primary >= view.facts.wanted {
         return Some(Due { cause: Cause::ScaleDown, to: None });
     }
+    let update = update.then_some(Due { cause: Cause::Update, to: None });
     if let Some(request) = &view.facts.requests.switchover
         && view.record.handled.switchover.as_ref() != Some(&request.text)
-        && request.ordinal != Some(primary)
+        && request.ordinal.is_none_or(|to| to != primary && to < view.facts.wanted)
     {
-        return Some(Due { cause: Cause::Requested, to: request.ordinal });
+        let asked = Due { cause: Cause::Requested, to: request.ordinal };
+        // A wish that cannot be fulfilled now does not hold up an update.
+        return if candidate(view, &asked).is_some() { Some(asked) } else { update.or(Some(asked)) };
     }
-    update.then_some(Due { cause: Cause::Update, to: None })
+    update
 }
 
 /// The replica that takes over: in good order and not behind; one with the new template first where that is the reason,
@@ -121,6 +124,7 @@ pub fn step(view: &View<'_>, operation: &Operation, next: &mut Record, notes: &m
                 let name = view.facts.pod_name(target);
                 next.primary = Some(target);
                 next.durability.rising = None;
+                next.durability.barrier = next.durability.barrier.union(&server.executed);
                 next.errant.clear();
                 next.operation = Some(Operation { phase: Phase::Open, ..operation.clone() });
                 notes.push(Note::normal("SwitchoverCommitted", &format!("{name} is the new primary")));

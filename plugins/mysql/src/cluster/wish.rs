@@ -112,7 +112,9 @@ fn primary(view: &View<'_>, ordinal: u32, server: &Instance, operation: Option<&
     });
     let has_data = view.record.initialized && !view.lost_data(ordinal);
     let other = view.facts.all_up().any(|(i, server)| i != ordinal && server.writable);
-    if !(has_data || beginning) || server.torn() || (other && !server.writable) {
+    // What it has is in the record before it opens: see [`super::durability`].
+    let noted = beginning || server.writable || view.record.durability.barrier.contains(&server.executed);
+    if !(has_data || beginning) || !noted || server.torn() || (other && !server.writable) {
         return frozen(server);
     }
     Wish::Be(Be {
@@ -148,8 +150,20 @@ fn replica(view: &View<'_>, ordinal: u32, server: &Instance) -> Wish {
         && !view.lost_data(primary)
         && !leaving(view, ordinal, source)
         && !older;
-    let replicate = if follows { Replicate::From(primary) } else { Replicate::Fenced };
+    let replicate =
+        if follows && !drains(server, primary, source) { Replicate::From(primary) } else { Replicate::Fenced };
     Wish::Be(Be { replicate, ..be })
+}
+
+/// It has received what it has not applied, from where the primary was before or from an earlier primary. Pointed elsewhere,
+/// it would give that up; as long as the primary has it too, it is applied first.
+fn drains(server: &Instance, primary: u32, source: &Instance) -> bool {
+    let Some(channel) = &server.channel else { return false };
+    let pending = channel.received.subtract(&server.executed);
+    channel.from != Some(primary)
+        && channel.apply_error == 0
+        && !pending.is_empty()
+        && pending.subtract(&source.executed).is_empty()
 }
 
 /// Its ordinal is no longer wanted, and the primary can do without its acknowledgement.

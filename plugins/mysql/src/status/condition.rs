@@ -113,6 +113,10 @@ fn degraded(
         }
         return Condition::yes("Degraded", report.verdict.state.name(), &cluster::message(report));
     }
+    if !report.verdict.errant.is_empty() {
+        let message = format!("{}; {}", cluster::message(report), cluster::errant(report).message);
+        return Condition::yes("Degraded", "TransactionsOfTheirOwn", &message);
+    }
     Condition::no("Degraded", "AsExpected", "nothing that worked has stopped working")
 }
 
