@@ -61,8 +61,8 @@ async fn our_own_program_runs_with_its_paths_replaced_and_its_end_is_told() {
     let bad = stage.until("bad", |pod: &Pod| phase(pod) == "Failed").await;
     assert_eq!(container(&bad).state.unwrap().terminated.unwrap().exit_code, 7);
 
-    // Signals count as 128 and their number, and a container that ends again and again waits longer and longer.
-    stage.create::<Pod>(pod("loop", "Always", &["/backups", "kill -SEGV $$"])).await;
+    // Two dollars are one for Kubernetes. Signals count as 128 and their number, and a container that ends again and again waits longer and longer.
+    stage.create::<Pod>(pod("loop", "Always", &["/backups", "kill -SEGV $$$$"])).await;
     let waits = |pod: &Pod| {
         let waiting = container(pod).state.and_then(|s| s.waiting);
         waiting.is_some_and(|w| w.reason.as_deref() == Some("CrashLoopBackOff")) && container(pod).restart_count >= 2
