@@ -40,9 +40,11 @@ fn the_model_has_no_crate_that_does_io() {
 }
 
 #[test]
-fn the_embedded_cluster_knows_nothing_of_the_host() {
-    for own in ["windlass", "model", "windlass-sdk", "mysql", "backup"] {
-        assert!(!dependencies(&manifest("tests/apiserver")).contains(&own.to_owned()), "{own}");
+fn the_embedded_cluster_and_the_stand_in_for_azure_know_nothing_of_the_host() {
+    for package in ["tests/apiserver", "tests/azure"] {
+        for own in ["windlass", "model", "windlass-sdk", "mysql", "backup", "azuresql"] {
+            assert!(!dependencies(&manifest(package)).contains(&own.to_owned()), "{package} {own}");
+        }
     }
 }
 

@@ -32,7 +32,7 @@ pub fn run(check: bool) -> Result<()> {
 
 /// Name and text of each file.
 pub fn generated() -> Result<Vec<(String, String)>> {
-    [mysql::crd().manifest(), backup::crd().manifest()]
+    [mysql::crd().manifest(), backup::crd().manifest(), azuresql::crd().manifest()]
         .iter()
         .map(|crd| {
             let problems = windlass_sdk::crd::problems(crd);

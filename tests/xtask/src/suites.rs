@@ -60,6 +60,8 @@ enum Suite {
     Hostile,
     /// Real MySQL servers: the host's backend, and clusters that lose no acknowledged row whatever fails.
     Mysql,
+    /// Azure: the plugin, and the stand-in that it is tested against.
+    Azure,
 }
 
 impl Suite {
@@ -71,6 +73,7 @@ impl Suite {
             "faults" => Suite::Faults,
             "hostile" => Suite::Hostile,
             "mysql-suite" => Suite::Mysql,
+            "azure" | "azuresql" => Suite::Azure,
             _ => Suite::Unit,
         }
     }
@@ -79,7 +82,7 @@ impl Suite {
 impl Options {
     /// Whether a suite is asked for that runs real servers.
     fn needs_mysql(&self) -> bool {
-        let without = [Suite::Unit, Suite::Faults, Suite::Hostile];
+        let without = [Suite::Unit, Suite::Faults, Suite::Hostile, Suite::Azure];
         self.suite.is_empty() || !self.suite.iter().all(|suite| without.contains(suite))
     }
 }
