@@ -26,8 +26,16 @@ struct Stored {
 }
 
 impl Credentials {
+    /// Forgets the values of all other keys.
+    pub fn only(&mut self, keys: &BTreeSet<&SecretKey>) {
+        self.0.retain(|secret, stored| {
+            stored.values.retain(|key, _| keys.iter().any(|named| named.secret == *secret && named.key == *key));
+            !stored.values.is_empty()
+        });
+    }
+
     /// The values of these keys, in the namespace of the resource. A key that is not there is left out, and so is one
-    /// that cannot be read now. What is not asked for is forgotten.
+    /// that cannot be read now.
     pub async fn resolve(
         &mut self,
         keys: &BTreeSet<&SecretKey>,
@@ -39,7 +47,6 @@ impl Credentials {
         for key in keys {
             wanted.entry(&key.secret).or_default().insert(&key.key);
         }
-        self.0.retain(|secret, _| wanted.contains_key(secret.as_str()));
         let mut secrets = Secrets::default();
         for (secret, keys) in wanted {
             let at = ObjectKey {
@@ -48,9 +55,8 @@ impl Credentials {
                 name: secret.to_owned(),
             };
             self.renew(&at, &keys, cache, actor).await;
-            let Some(stored) = self.0.get_mut(secret) else { continue };
-            stored.values.retain(|key, _| keys.contains(key.as_str()));
-            for (key, credential) in &stored.values {
+            let Some(stored) = self.0.get(secret) else { continue };
+            for (key, credential) in stored.values.iter().filter(|(key, _)| keys.contains(key.as_str())) {
                 secrets.0.insert(SecretKey { secret: secret.into(), key: key.clone() }, credential.clone());
             }
         }
@@ -80,7 +86,10 @@ impl Credentials {
         if !keys.iter().any(|key| fingerprint(key).is_some()) {
             return;
         }
-        match read(at, keys, actor).await {
+        let known =
+            self.0.get(&at.name).map(|stored| stored.values.keys().cloned().collect::<Vec<_>>()).unwrap_or_default();
+        let keys = keys.iter().copied().chain(known.iter().map(String::as_str)).collect();
+        match read(at, &keys, actor).await {
             Some(stored) => {
                 self.0.insert(at.name.clone(), stored);
             }

@@ -48,6 +48,8 @@ impl Context {
             .collect();
         memory.lease.get_or_insert_with(|| Lease::new(self.mysql.clone(), owner(look)));
         memory.servers = servers.iter().map(|(id, server)| (id.clone(), Arc::new(server.clone()))).collect();
+        let named = servers.iter().flat_map(|(_, server)| named(server)).collect();
+        memory.credentials.only(&named);
         let wanted = self.with_secrets(look, memory, servers).await;
         let known = |one: &Wanted| asked.get(&one.item).is_some_and(|found| found.wanted.same_login(one));
         let new: Vec<Wanted> = wanted.into_iter().filter(|one| !known(one)).collect();

@@ -10,4 +10,5 @@ mod orphans;
 mod overlay;
 mod refusal;
 mod secrets;
+mod servers;
 mod world;

@@ -25,7 +25,7 @@ use windlass::{
     decide::decider::{Breakdown, Decider},
     driver::{Next, Reconciler},
     entropy::Entropy,
-    mysql::Unavailable,
+    mysql::{Servers, Unavailable},
     serve::Metrics,
     watch::{Cache, FingerprintKey, Ledger, Trigger, Watches, watches},
 };
@@ -97,6 +97,14 @@ pub fn key(name: &str) -> ObjectKey {
 impl World {
     /// A cluster with the kind `Widget`, and a host whose plugin decides by `decide`.
     pub async fn start(decide: impl Fn(&Snapshot) -> Result<Decision, Fault> + Send + Sync + 'static) -> World {
+        World::with_servers(Arc::new(Unavailable), decide).await
+    }
+
+    /// The same with MySQL servers.
+    pub async fn with_servers(
+        servers: Arc<dyn Servers>,
+        decide: impl Fn(&Snapshot) -> Result<Decision, Fault> + Send + Sync + 'static,
+    ) -> World {
         let server = Server::start(Options::default()).await.unwrap();
         let user = kube::Client::try_from(kube::Config::new(server.url().parse().unwrap())).unwrap();
         let definition = json!({
@@ -128,7 +136,7 @@ impl World {
             assert!(attempt < 500, "the kind is not served: {status}");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        let host = Host::start(&user, Arc::new(decide)).await;
+        let host = Host::start(&user, servers, Arc::new(decide)).await;
         World { _server: server, user, host }
     }
 
@@ -136,7 +144,8 @@ impl World {
     pub async fn restart(&mut self) {
         self.host.stop.cancel();
         let decide = self.host.plugin.decide.lock().unwrap().clone();
-        self.host = Host::start(&self.user, decide).await;
+        let servers = self.host.context.mysql.clone();
+        self.host = Host::start(&self.user, servers, decide).await;
     }
 
     /// Replaces the plugin's mind.
@@ -267,7 +276,7 @@ impl World {
 }
 
 impl Host {
-    async fn start(client: &kube::Client, decide: Arc<Decide>) -> Host {
+    async fn start(client: &kube::Client, mysql: Arc<dyn Servers>, decide: Arc<Decide>) -> Host {
         let sent = Arc::new(Mutex::new(Vec::new()));
         let client = counting(client.clone(), sent.clone());
         let (cache, entropy) = (Arc::new(Cache::new()), Arc::new(Entropy::seeded(7)));
@@ -285,7 +294,7 @@ impl Host {
                 serves: Vec::new(),
                 writes: kinds.to_vec(),
                 reads: Vec::new(),
-                backends: Backends::default(),
+                backends: Backends { mysql: true, ..Backends::default() },
             },
             decide: Mutex::new(decide),
             calls: AtomicUsize::new(0),
@@ -296,6 +305,7 @@ impl Host {
         let grants = Grants {
             writes: kinds.iter().map(grant).collect(),
             reads: kinds.iter().map(read).collect(),
+            backends: Backends { mysql: true, ..Backends::default() },
             ..Grants::default()
         };
         let plugins = Arc::new(Plugins::default());
@@ -308,7 +318,7 @@ impl Host {
             watches: Arc::new(watched),
             trigger,
             plugins,
-            mysql: Arc::new(Unavailable),
+            mysql,
             clock: clock.clone(),
             entropy,
             fingerprints: key,

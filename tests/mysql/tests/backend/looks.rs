@@ -7,11 +7,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 use windlass::mysql::{Servers, not_asked};
 
-#[expect(clippy::disallowed_methods, reason = "measures how long a look takes")]
-fn now() -> Instant {
-    Instant::now()
-}
-
 #[test]
 fn a_fresh_server_is_seen_as_it_is() {
     on_each(|installation| async move {
@@ -55,10 +50,10 @@ fn a_hung_server_slows_no_look_but_the_first_and_is_seen_again_when_it_goes_on()
         let wish = backend.server(&server);
         backend.see(&wish).await;
         server.hang();
-        let begun = now();
+        let begun = Instant::now();
         let first = backend.look(&wish).await.unwrap_err();
         assert!(begun.elapsed() < Duration::from_millis(2500), "{:?}", begun.elapsed());
-        let begun = now();
+        let begun = Instant::now();
         let second = backend.look(&wish).await.unwrap_err();
         assert!(begun.elapsed() < Duration::from_millis(800), "{:?}", begun.elapsed());
         assert_eq!((second.reason.as_str(), second.since), ("Timeout", first.since));
@@ -81,7 +76,7 @@ fn a_hung_server_does_not_hold_up_the_look_at_others() {
         hung.hang();
         let clock = windlass::clock::SystemClock;
         backend.servers.look(&backend.owner, &wishes, &clock).await;
-        let begun = now();
+        let begun = Instant::now();
         let seen = backend.servers.look(&backend.owner, &wishes, &clock).await;
         assert!(begun.elapsed() < Duration::from_millis(800), "{:?}", begun.elapsed());
         assert!(seen[&wishes[0].item].is_err() && seen[&wishes[1].item].is_ok());
