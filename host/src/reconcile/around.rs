@@ -6,7 +6,7 @@ use crate::{
     context::{Context, Memory, Served},
     observe::Look,
 };
-use model::{Decision, Facts, ObjectKey, description::RelatedQuery, plan};
+use model::{Decision, Facts, ItemId, ObjectKey, description::RelatedQuery, plan};
 
 impl Context {
     /// Tells the trigger what a look was about.
@@ -19,8 +19,8 @@ impl Context {
         self.trigger.reads(&look.resource.key, &reads);
     }
 
-    /// Takes in what is in the way, and what the decision is laid over. True when one of them changed since it was seen:
-    /// that change was told to nobody.
+    /// Takes in what is in the way, and what the decision is laid over. True when one of them changed since it was seen,
+    /// a change that was told to nobody, and when there is one that the plugin was not shown.
     pub(super) fn note_strangers(
         &self,
         look: &Look,
@@ -36,12 +36,19 @@ impl Context {
         if strangers == memory.strangers && overlaid == memory.overlaid {
             return false;
         }
+        // The plugin was not shown what is there: its answer is of a world without it.
+        let unseen = |(id, key): (&ItemId, &ObjectKey)| {
+            let shown = look.overlaid.iter().any(|(shown, at, _)| shown == id && at == key);
+            !shown && facts.objects.found(key).is_some()
+        };
+        let unseen = overlaid.iter().any(unseen);
         (memory.strangers, memory.overlaid) = (strangers, overlaid);
         self.depend(look, served, memory);
-        memory.strangers.iter().chain(memory.overlaid.values()).any(|key| {
-            let seen = facts.objects.found(key).map(|found| found.resource_version.clone());
-            seen != self.cache.get(key).map(|now| now.resource_version.clone())
-        })
+        unseen
+            || memory.strangers.iter().chain(memory.overlaid.values()).any(|key| {
+                let seen = facts.objects.found(key).map(|found| found.resource_version.clone());
+                seen != self.cache.get(key).map(|now| now.resource_version.clone())
+            })
     }
 }
 

@@ -10,6 +10,9 @@ async fn d2_a_foreign_object_of_that_name_is_not_touched() {
     let foreign =
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a-0"}, "data": {"k": "theirs"}});
     request(&world.user, "POST", "/api/v1/namespaces/default/configmaps", Some(foreign)).await;
+    let kind = model::Kind::new("", "v1", "ConfigMap");
+    let at = model::ObjectKey { kind, namespace: Some("default".into()), name: "a-0".into() };
+    world.until(|| world.host.context.cache.get(&at).is_some()).await;
     let before = world.get(&config_path("a-0")).await.unwrap();
     world.create_widget("a", json!({"count": 2})).await;
     world.settle("a").await;
