@@ -230,6 +230,20 @@ fn c7_an_empty_server_is_copied_into_and_only_while_it_is_empty() {
 }
 
 #[test]
+fn c7_a_copy_that_is_too_old_when_it_is_there_is_made_once_more() {
+    let mut stage = Stage::healthy(3);
+    stage.wiped(1);
+    stage.pass(250);
+    let mut copied = fresh(1);
+    (copied.executed, copied.copy) = (own(0, 40), Some(Copy::Done));
+    stage.set(1, copied);
+    stage.server(0).purged = own(0, 60);
+    stage.pass(250);
+    stage.pass(250);
+    assert_eq!(be(&stage.judge(), 1).reseed, Some(own(0, 100)));
+}
+
+#[test]
 fn c8_a_server_that_the_primary_s_logs_no_longer_reach_is_made_anew_and_not_attached() {
     let mut stage = Stage::healthy(3);
     stage.server(0).purged = own(0, 50);

@@ -61,6 +61,10 @@ fn go_on(view: &View<'_>, reseed: &Reseed, next: &mut Record, notes: &mut Vec<No
         {
             next.reseed = None;
         }
+        // It has more than when this was begun (the copy is there, and is too old by now): begun anew.
+        Some(_) if server.copy != Some(Copy::Running) && !reseed.contained_in.contains(&server.has()) => {
+            next.reseed = None;
+        }
         Some(_)
             if server.copy == Some(Copy::Failed)
                 && view.facts.now >= reseed.not_before.max(reseed.started_at).saturating_add(GRACE) =>

@@ -87,7 +87,7 @@ fn data_lost(view: &View<'_>) -> bool {
     view.record.initialized
         && view.facts.wanted > 0
         && (0..view.facts.wanted).all(empty)
-        && view.record.primary.is_none_or(|primary| empty(primary))
+        && view.record.primary.is_none_or(empty)
 }
 
 /// The primary is open, has its data and gets its acknowledgements.

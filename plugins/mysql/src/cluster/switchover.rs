@@ -120,15 +120,16 @@ pub fn step(view: &View<'_>, operation: &Operation, next: &mut Record, notes: &m
         }
         // Frozen still, and what it had when it froze is all there is.
         Phase::CatchUp if primary.super_read_only && operation.barrier.contains(&primary.executed) => {
-            if server.executed.contains(&operation.barrier) {
-                let name = view.facts.pod_name(target);
-                next.primary = Some(target);
-                next.durability.rising = None;
-                next.durability.barrier = next.durability.barrier.union(&server.executed);
-                next.errant.clear();
-                next.operation = Some(Operation { phase: Phase::Open, ..operation.clone() });
-                notes.push(Note::normal("SwitchoverCommitted", &format!("{name} is the new primary")));
+            if !server.executed.contains(&operation.barrier) {
+                return;
             }
+            let name = view.facts.pod_name(target);
+            next.primary = Some(target);
+            next.durability.rising = None;
+            next.durability.barrier = next.durability.barrier.union(&server.executed);
+            next.errant.clear();
+            next.operation = Some(Operation { phase: Phase::Open, ..operation.clone() });
+            notes.push(Note::normal("SwitchoverCommitted", &format!("{name} is the new primary")));
         }
         Phase::CatchUp if primary.super_read_only => {
             let barrier = primary.executed.clone();

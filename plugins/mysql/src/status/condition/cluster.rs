@@ -248,9 +248,10 @@ fn lost(report: &Report<'_>, view: &View<'_>, name: &str) -> String {
     };
     let lacks = next.durability.barrier.subtract(has);
     let known = if lacks.is_empty() { String::new() } else { format!(", at least {}", lacks.summary(SHOWN)) };
-    let absent = if absent.is_empty() { "it alone".to_string() } else { absent.join(" and ") };
+    let who =
+        if absent.is_empty() { format!("{name} has") } else { format!("{name} and {} have", absent.join(" and ")) };
     format!(
-        "{what}, and writes that only {name} and {absent} acknowledged may exist nowhere else{known}; it goes on as soon as {name} or enough others are back; to accept their loss, annotate the resource with {UNSAFE_FAILOVER}={}",
+        "{what}, and there may be acknowledged writes that only {who}{known}; it goes on as soon as {name} or enough others are back; to accept their loss, annotate the resource with {UNSAFE_FAILOVER}={}",
         facts.pod_name(*best)
     )
 }
