@@ -26,8 +26,8 @@ async fn a_server_initialises_itself_answers_and_keeps_its_data_through_kill_and
     signal(&first, "KILL");
     let second = stage.until_another(&first).await;
     let restarted = |p: &Pod| {
-        let all = p.status.iter().flat_map(|s| s.container_statuses.iter().flatten());
-        let container = all.cloned().next().unwrap_or_default();
+        let mut all = p.status.iter().flat_map(|s| s.container_statuses.iter().flatten());
+        let container = all.next().cloned().unwrap_or_default();
         let last = container.last_state.as_ref().and_then(|s| s.terminated.as_ref());
         container.restart_count == 1 && last.is_some_and(|l| l.exit_code == 137) && is_ready(p)
     };

@@ -23,8 +23,8 @@ fn phase(pod: &Pod) -> &str {
 }
 
 fn container(pod: &Pod) -> ContainerStatus {
-    let all = pod.status.iter().flat_map(|s| s.container_statuses.iter().flatten());
-    all.cloned().next().unwrap_or_default()
+    let mut all = pod.status.iter().flat_map(|s| s.container_statuses.iter().flatten());
+    all.next().cloned().unwrap_or_default()
 }
 
 #[tokio::test]
