@@ -132,11 +132,13 @@ pub fn plan(wanted: &MysqlServer, seen: &Seen) -> Result<Course, Violated> {
     }
     let sets = Sets::of(facts)?;
     let mut course = Course::default();
-    if !wanted.writable && !takes_no_writes(facts) {
+    let cloning = facts.clone.is_some_and(|clone| clone.state == CloneState::InProgress);
+    // `super_read_only` would keep a clone from dropping what is there; `read_only` alone keeps clients out meanwhile.
+    if !wanted.writable && !takes_no_writes(facts) && !(cloning && facts.read_only) {
         fence::writes(wanted, seen, &mut course);
         return Ok(course);
     }
-    if facts.clone.is_some_and(|clone| clone.state == CloneState::InProgress) {
+    if cloning {
         course.waits = Some(Waits::Clone);
         return Ok(course);
     }

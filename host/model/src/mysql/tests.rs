@@ -228,6 +228,11 @@ fn nothing_is_planned_while_a_clone_runs() {
     let wish = replica_of("10.0.0.2");
     let course = plan(&wish, &server.seen(&wish)).unwrap();
     assert_eq!(course, Course { changes: Vec::new(), waits: Some(Waits::Clone) });
+    // It has to drop what is there, which `super_read_only` forbids.
+    server.facts.super_read_only = false;
+    assert!(plan(&wish, &server.seen(&wish)).unwrap().changes.is_empty());
+    server.facts.read_only = false;
+    assert!(plan(&wish, &server.seen(&wish)).unwrap().changes.contains(&Change::SetReadOnly), "clients would get in");
 }
 
 #[test]
