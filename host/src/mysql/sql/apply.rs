@@ -10,8 +10,9 @@ use super::{
 use crate::mysql::{Failure, Wanted};
 use model::{
     decision::{MysqlAccount, ReplicationSource, SecretKey, TlsMode},
+    gtid::GtidSet,
     mysql::Change,
-    snapshot::MysqlFacts,
+    snapshot::{IoState, MysqlFacts},
 };
 
 /// Connections of clients: of everyone but the server itself, its replicas, servers that clone it, and hosts of this
@@ -21,6 +22,10 @@ const CLIENTS: &str = "SELECT ID FROM performance_schema.processlist \
     AND USER NOT IN ('system user', 'event_scheduler', 'mysql.session') AND ID <> CONNECTION_ID() \
     AND ID NOT IN (SELECT PROCESSLIST_ID FROM performance_schema.user_variables_by_thread \
     JOIN performance_schema.threads USING (THREAD_ID) WHERE VARIABLE_NAME = 'windlass_host')";
+
+/// The thread that hands transactions of the default channel to workers, where there is one.
+const COORDINATOR: &str = "SELECT PROCESSLIST_ID FROM performance_schema.replication_applier_status_by_coordinator \
+    JOIN performance_schema.threads USING (THREAD_ID) WHERE CHANNEL_NAME = '' AND PROCESSLIST_ID IS NOT NULL";
 
 /// What a change came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +51,7 @@ pub async fn apply(
         Change::SetReadOnly => return hand.set_read_only(session).await,
         Change::Shutdown => hand.shut_down(session).await?,
         Change::StopReceiver => hand.run(session, "stop its receiver", "STOP REPLICA IO_THREAD").await?,
-        Change::StopReplica => hand.run(session, "stop replicating", "STOP REPLICA").await?,
+        Change::StopReplica => hand.stop_replica(session, facts).await?,
         Change::StartApplier => hand.run(session, "start its applier", "START REPLICA SQL_THREAD").await?,
         Change::ForgetSource => hand.run(session, "forget its source", "RESET REPLICA ALL").await?,
         Change::Follow(source) => hand.follow(session, source, facts).await?,
@@ -97,6 +102,31 @@ impl Hand<'_> {
             }
         }
         Ok(killed)
+    }
+
+    /// A receiver that was stopped, or lost its source, in the middle of a transaction leaves the first part of it to the
+    /// applier, which waits a minute for the rest before it obeys. What was received in full has been applied, so its
+    /// coordinator may be ended first; InnoDB takes the part back, which nobody was told of.
+    async fn stop_replica(&self, session: &mut Session, facts: &MysqlFacts) -> Result<(), Failure> {
+        let applied = facts.source.as_ref().is_some_and(|source| {
+            let sets = (source.received.parse::<GtidSet>(), facts.executed.parse::<GtidSet>());
+            matches!(sets, (Ok(received), Ok(executed)) if source.io == IoState::Stopped && executed.contains(&received))
+        });
+        if applied {
+            let what = "list the coordinator of its applier";
+            let rows = session.rows(COORDINATOR).await.map_err(|trouble| self.failure(what, trouble))?;
+            for row in rows {
+                let Some(id) = read::cell::<u64>(&row, 0) else { continue };
+                let statement = statement::end_coordinator(id);
+                match session.run(&statement).await {
+                    Err(trouble) if trouble.code() != code::NO_SUCH_THREAD => {
+                        return Err(self.failure(statement.what, trouble));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        self.run(session, "stop replicating", "STOP REPLICA").await
     }
 
     async fn set_read_only(&self, session: &mut Session) -> Result<Applied, Failure> {

@@ -70,6 +70,11 @@ pub fn kill(id: u64) -> Statement {
     Statement::new("end the connection of a client", format!("KILL CONNECTION {id}"))
 }
 
+/// Ends the coordinator of an applier.
+pub fn end_coordinator(id: u64) -> Statement {
+    Statement::new("end the coordinator of its applier", format!("KILL CONNECTION {id}"))
+}
+
 /// How many acknowledgements a commit waits for; none: semi-synchronous replication is off.
 pub fn acks(acks: Option<u32>) -> Statement {
     let what = "set how many acknowledgements a commit waits for";
