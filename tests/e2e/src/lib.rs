@@ -2,9 +2,11 @@
 //! embedded cluster, and unchanged on the one that `WINDLASS_TEST_KUBECONFIG` names.
 
 use serde_json::Value;
+use std::sync::LazyLock;
 
-/// The manifest that the project began with.
-pub const VERBATIM: &str = include_str!("../../../crds/examples/mysql.yaml");
+/// The manifest that the project began with, with the version of the servers that run it.
+pub static VERBATIM: LazyLock<String> =
+    LazyLock::new(|| include_str!("../../../crds/examples/mysql.yaml").replace("8.0", &fixtures::servers::series()));
 
 /// Whether a condition of an object holds for the generation that the user wrote.
 pub fn holds(object: &Value, condition: &str) -> bool {

@@ -10,7 +10,7 @@ use fixtures::with_session;
 async fn a_deleted_child_is_made_again() -> Result<()> {
     with_session(async |session| {
         let kubectl = &session.kubectl;
-        kubectl.apply(VERBATIM).await?;
+        kubectl.apply(&VERBATIM).await?;
         kubectl.until("Ready", &["mysql", "prod-db"], |mysql| holds(mysql, "Ready")).await?;
         let before = kubectl.json(&["service", "prod-db-primary"]).await?;
         kubectl.run(&["delete", "service", "prod-db-primary"]).await?;
@@ -27,7 +27,7 @@ async fn a_deleted_child_is_made_again() -> Result<()> {
 async fn a_change_of_our_fields_is_reverted_and_a_change_of_foreign_fields_stays() -> Result<()> {
     with_session(async |session| {
         let kubectl = &session.kubectl;
-        kubectl.apply(VERBATIM).await?;
+        kubectl.apply(&VERBATIM).await?;
         kubectl.until("Ready", &["mysql", "prod-db"], |mysql| holds(mysql, "Ready")).await?;
         let before = kubectl.json(&["statefulset", "prod-db"]).await?;
         let wanted = before["spec"]["replicas"].clone();
@@ -52,7 +52,7 @@ async fn an_object_of_somebody_else_is_left_alone_and_the_resource_says_so() -> 
         kubectl
             .apply("apiVersion: v1\nkind: Service\nmetadata: {name: prod-db-primary}\nspec: {ports: [{port: 80}]}\n")
             .await?;
-        kubectl.apply(VERBATIM).await?;
+        kubectl.apply(&VERBATIM).await?;
         let mysql = kubectl
             .until("a condition that names the collision", &["mysql", "prod-db"], |mysql| {
                 mysql["status"]["conditions"].to_string().contains("NameCollision")
@@ -71,7 +71,7 @@ async fn an_object_of_somebody_else_is_left_alone_and_the_resource_says_so() -> 
 async fn a_paused_resource_gets_no_side_effects_until_it_is_resumed() -> Result<()> {
     with_session(async |session| {
         let kubectl = &session.kubectl;
-        kubectl.apply(VERBATIM).await?;
+        kubectl.apply(&VERBATIM).await?;
         kubectl.until("Ready", &["mysql", "prod-db"], |mysql| holds(mysql, "Ready")).await?;
         kubectl.run(&["annotate", "mysql", "prod-db", "windlass.dev/paused=true"]).await?;
         kubectl

@@ -17,10 +17,15 @@ fn names(list: &Value, kind: &str) -> Vec<String> {
         .collect()
 }
 
+fn uids(pods: &Value) -> Vec<String> {
+    let items = pods["items"].as_array().into_iter().flatten();
+    items.map(|pod| pod["metadata"]["uid"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_manifest_that_users_know_becomes_a_ready_cluster_with_everything_it_needs() -> Result<()> {
     with_session(async |session| {
-        session.kubectl.apply(VERBATIM).await?;
+        session.kubectl.apply(&VERBATIM).await?;
         let mysql = session.kubectl.until("Ready", &["mysql", "prod-db"], |mysql| holds(mysql, "Ready")).await?;
         assert_eq!(mysql["status"]["readyReplicas"], 3);
 
@@ -47,7 +52,7 @@ async fn the_manifest_that_users_know_becomes_a_ready_cluster_with_everything_it
 #[tokio::test(flavor = "multi_thread")]
 async fn replicas_change_by_kubectl_scale_in_both_directions() -> Result<()> {
     with_session(async |session| {
-        session.kubectl.apply(VERBATIM).await?;
+        session.kubectl.apply(&VERBATIM).await?;
         session.kubectl.until("Ready", &["mysql", "prod-db"], |mysql| holds(mysql, "Ready")).await?;
         for wanted in [5, 2] {
             session.kubectl.run(&["scale", "mysql", "prod-db", &format!("--replicas={wanted}")]).await?;
@@ -64,22 +69,24 @@ async fn replicas_change_by_kubectl_scale_in_both_directions() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_version_reaches_every_pod_and_an_older_one_is_refused_with_the_field_named() -> Result<()> {
+async fn a_new_setting_reaches_every_pod_and_an_older_version_is_refused_with_the_field_named() -> Result<()> {
     with_session(async |session| {
         let kubectl = &session.kubectl;
-        kubectl.apply(VERBATIM).await?;
+        kubectl.apply(&VERBATIM).await?;
+        let selector = ["pods", "-l", "app.kubernetes.io/instance=prod-db,app.kubernetes.io/name=mysql"];
         kubectl.until("Ready", &["mysql", "prod-db"], |mysql| holds(mysql, "Ready")).await?;
-        kubectl.run(&["patch", "mysql", "prod-db", "--type=merge", "-p", r#"{"spec":{"version":"8.4"}}"#]).await?;
+        let before = uids(&kubectl.json(&selector).await?);
+        let patch = r#"{"spec":{"config":{"max_connections":222}}}"#;
+        kubectl.run(&["patch", "mysql", "prod-db", "--type=merge", "-p", patch]).await?;
         kubectl
-            .until("pods on 8.4", &["pods", "-l", "app.kubernetes.io/instance=prod-db"], |pods| {
-                let pods = pods["items"].as_array().into_iter().flatten();
-                let images: Vec<&str> =
-                    pods.map(|pod| pod["spec"]["containers"][0]["image"].as_str().unwrap_or_default()).collect();
-                images.len() == 3 && images.iter().all(|image| image.contains("8.4"))
+            .until("new pods", &selector, |pods| {
+                let now = uids(pods);
+                now.len() == 3 && now.iter().all(|uid| !before.contains(uid))
             })
             .await?;
+        kubectl.until("Ready again", &["mysql", "prod-db"], |mysql| holds(mysql, "Ready")).await?;
         let refused =
-            kubectl.run(&["patch", "mysql", "prod-db", "--type=merge", "-p", r#"{"spec":{"version":"8.0"}}"#]).await;
+            kubectl.run(&["patch", "mysql", "prod-db", "--type=merge", "-p", r#"{"spec":{"version":"5.7"}}"#]).await;
         let message = format!("{:#}", refused.expect_err("a downgrade must be refused"));
         ensure!(message.contains("version"), "the message names the field: {message}");
         Ok(())
@@ -91,7 +98,7 @@ async fn a_new_version_reaches_every_pod_and_an_older_one_is_refused_with_the_fi
 async fn deleting_the_resource_removes_its_children_and_keeps_its_data_volumes() -> Result<()> {
     with_session(async |session| {
         let kubectl = &session.kubectl;
-        kubectl.apply(VERBATIM).await?;
+        kubectl.apply(&VERBATIM).await?;
         kubectl.until("Ready", &["mysql", "prod-db"], |mysql| holds(mysql, "Ready")).await?;
         kubectl.run(&["delete", "mysql", "prod-db", "--timeout=60s"]).await?;
         kubectl

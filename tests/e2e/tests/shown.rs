@@ -10,7 +10,7 @@ use fixtures::with_session;
 async fn kubectl_get_answers_whether_it_is_ready_and_who_the_primary_is() -> Result<()> {
     with_session(async |session| {
         let kubectl = &session.kubectl;
-        kubectl.apply(VERBATIM).await?;
+        kubectl.apply(&VERBATIM).await?;
         kubectl.until("Ready", &["mysql", "prod-db"], |mysql| holds(mysql, "Ready")).await?;
         let table = kubectl.run(&["get", "mysql"]).await?;
         for word in ["NAME", "READY", "AGE", "prod-db"] {
@@ -38,7 +38,7 @@ async fn wrong_manifests_are_refused_with_the_field_named_and_change_nothing() -
     with_session(async |session| {
         for (manifest, field) in [
             (VERBATIM.replace("replicas: 3", "replicas: -1"), "spec.replicas"),
-            (VERBATIM.replace("\"8.0\"", "\"5.5\""), "spec.version"),
+            (VERBATIM.replace(&fixtures::servers::series(), "5.5"), "spec.version"),
             (VERBATIM.replace("\"0 2 * * *\"", "\"every day\""), "spec.backup.schedule"),
         ] {
             let refused = session.kubectl.apply(&manifest).await;
@@ -56,11 +56,11 @@ async fn wrong_manifests_are_refused_with_the_field_named_and_change_nothing() -
 async fn a_second_apply_changes_nothing_and_diff_says_so() -> Result<()> {
     with_session(async |session| {
         let kubectl = &session.kubectl;
-        kubectl.apply(VERBATIM).await?;
+        kubectl.apply(&VERBATIM).await?;
         kubectl.until("Ready", &["mysql", "prod-db"], |mysql| holds(mysql, "Ready")).await?;
-        let answer = kubectl.apply(VERBATIM).await?;
+        let answer = kubectl.apply(&VERBATIM).await?;
         ensure!(answer.contains("unchanged"), "{answer}");
-        let answer = kubectl.run_with_input(&["diff", "-f", "-"], VERBATIM).await?;
+        let answer = kubectl.run_with_input(&["diff", "-f", "-"], &VERBATIM).await?;
         ensure!(answer.is_empty(), "{answer}");
         Ok(())
     })

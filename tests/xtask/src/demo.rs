@@ -91,9 +91,13 @@ fn scenario(cluster: &Cluster, screen: &mut Screen) -> Result<()> {
 }
 
 fn create(cluster: &Cluster, screen: &mut Screen) -> Result<()> {
-    screen.step(&format!("a user applies {MANIFEST}: kubectl apply -f {MANIFEST}"));
-    screen.text(&cluster.read(MANIFEST)?);
-    cluster.kubectl(&["apply", "-f", MANIFEST])?;
+    let series = cluster.series()?;
+    screen.step(&format!(
+        "a user applies {MANIFEST}, with the version that this machine has, {series}: kubectl apply -f"
+    ));
+    let manifest = cluster.read(MANIFEST)?.replace("\"8.0\"", &format!("\"{series}\""));
+    screen.text(&manifest);
+    cluster.apply(&manifest)?;
     until(cluster, screen, "3 replicas ready", |world| {
         tree::status(world, NAME, "readyReplicas") == Some(3) && tree::ready(world, NAME)
     })

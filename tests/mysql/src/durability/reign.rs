@@ -17,7 +17,7 @@ use tokio::time::Instant;
 pub struct Reign {
     /// Since when.
     pub since: Instant,
-    /// The pod, empty where the status names none.
+    /// The pod.
     pub pod: String,
 }
 
@@ -39,7 +39,10 @@ impl Chronicle {
             if write.phase == Phase::After && target.resource == "mysqls" && target.name == key.1 {
                 let stored = store.get(&TableKey::new("database.example.com", "mysqls"), &key);
                 let primary = stored.as_ref().and_then(|stored| stored.value["status"]["currentPrimary"].as_str());
-                noted.note(primary.unwrap_or_default(), Instant::now());
+                // None is named while a resource goes away, and the last one serves to the end.
+                if let Some(primary) = primary {
+                    noted.note(primary, Instant::now());
+                }
             }
             Verdict::Continue
         });

@@ -42,6 +42,8 @@ pub struct Pod {
     pub role: String,
     /// It is Ready, and not being deleted.
     pub ready: bool,
+    /// It is being deleted.
+    pub deleting: bool,
 }
 
 impl Surroundings {
@@ -101,6 +103,7 @@ impl Surroundings {
                     address: endpoint.addresses.first()?.parse().ok(),
                     role: String::new(),
                     ready: true,
+                    deleting: false,
                 })
             })
             .collect())
@@ -115,6 +118,7 @@ fn view(pod: KubernetesPod) -> Pod {
         uid: pod.metadata.uid.unwrap_or_default(),
         address: status.pod_ip.and_then(|address| address.parse().ok()),
         role: pod.metadata.labels.and_then(|labels| labels.get(ROLE).cloned()).unwrap_or_default(),
+        deleting: pod.metadata.deletion_timestamp.is_some(),
         ready: pod.metadata.deletion_timestamp.is_none()
             && conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True"),
     }

@@ -200,10 +200,15 @@ impl RealWorld {
 
     /// The account `root`.
     pub async fn root(&self) -> Result<Account> {
+        self.account("root", "root").await
+    }
+
+    /// One of the accounts of the cluster itself: the suffix of its Secret, and its login name.
+    pub async fn account(&self, secret: &str, user: &str) -> Result<Account> {
         let api: Api<k8s_openapi::api::core::v1::Secret> = Api::namespaced(self.around.client.clone(), NAMESPACE);
-        let secret = api.get(&format!("{NAME}-root")).await.context("no Secret of root")?;
-        let password = secret.data.and_then(|data| data.get("password").cloned()).context("root has no password")?;
-        Ok(Account { user: "root".into(), password: String::from_utf8(password.0).context("no text")? })
+        let held = api.get(&format!("{NAME}-{secret}")).await.with_context(|| format!("no Secret of {user}"))?;
+        let password = held.data.and_then(|data| data.get("password").cloned()).context("there is no password")?;
+        Ok(Account { user: user.into(), password: String::from_utf8(password.0).context("no text")? })
     }
 
     /// A session of root, at the port for administration.

@@ -175,12 +175,30 @@ impl Cluster {
 
     /// MySQL's own client, of the first installation.
     pub fn mysql(&self) -> Result<Mysql> {
+        let held = self.installation()?;
+        let bin = held["bin"].as_str().context("the description of MySQL names no programs")?;
+        Ok(Mysql::new(Path::new(bin).join("mysql"), self.folder.clone()))
+    }
+
+    /// The release series of the servers: `9.7`.
+    pub fn series(&self) -> Result<String> {
+        let held = self.installation()?;
+        let version = held["version"].as_str().context("the description of MySQL names no version")?;
+        Ok(version.split('.').take(2).collect::<Vec<_>>().join("."))
+    }
+
+    fn installation(&self) -> Result<Value> {
         let first = std::env::split_paths(&self.mysql).next().context("no installation of MySQL is named")?;
         let file = if first.is_dir() { first.join("mysql.json") } else { first };
         let text = std::fs::read(&file).with_context(|| format!("could not read {}", file.display()))?;
-        let held: Value = serde_json::from_slice(&text).with_context(|| format!("{} is no JSON", file.display()))?;
-        let bin = held["bin"].as_str().with_context(|| format!("{} names no programs", file.display()))?;
-        Ok(Mysql::new(Path::new(bin).join("mysql"), self.folder.clone()))
+        serde_json::from_slice(&text).with_context(|| format!("{} is no JSON", file.display()))
+    }
+
+    /// `kubectl apply` of a manifest.
+    pub fn apply(&self, manifest: &str) -> Result<String> {
+        let file = self.folder.join("manifest.yaml");
+        std::fs::write(&file, manifest).with_context(|| format!("could not write {}", file.display()))?;
+        self.kubectl(&["apply", "-f", &file.display().to_string()])
     }
 
     /// Ends the server in a pod as a crash does: SIGKILL.

@@ -20,27 +20,27 @@ pub async fn one_becomes_three_becomes_five_becomes_one_while_clients_write(worl
     Ok(())
 }
 
-pub async fn a_new_template_reaches_replicas_first_and_the_primary_last(world: &RealWorld) -> Result<()> {
-    let (primary, before) = (world.primary().await?, world.pods().await?);
-    let mut order: Vec<String> = Vec::new();
+pub async fn a_new_template_reaches_every_server_and_never_the_one_that_is_the_primary(
+    world: &RealWorld,
+) -> Result<()> {
+    let before = world.pods().await?;
     let silence = through(world, async || {
         let mut spec = crate::spec(3);
         spec["config"] = json!({"max_connections": 160});
         world.apply(spec).await?;
+        let mut taken = None;
         let all_new = async || {
-            for pod in world.pods().await? {
-                let is_new = before.iter().any(|old| old.name == pod.name && old.uid != pod.uid);
-                if is_new && !order.contains(&pod.name) {
-                    order.push(pod.name);
-                }
-            }
-            ensure!(order.len() == before.len(), "new pods so far: {order:?}");
+            let (pods, primary) = (world.pods().await?, world.primary().await?);
+            taken = taken.take().or_else(|| pods.iter().find(|pod| pod.deleting && pod.name == primary.name).cloned());
+            let old = pods.iter().filter(|pod| before.iter().any(|old| old.uid == pod.uid)).count();
+            ensure!(old == 0 && pods.len() == before.len(), "{old} old pods, {} in all", pods.len());
             Ok(())
         };
-        world.until("every pod to be new", PATIENCE, all_new).await
+        world.until("every pod to be new", PATIENCE, all_new).await?;
+        ensure!(taken.is_none(), "the pod of the primary was taken away: {taken:?}");
+        Ok(())
     })
     .await?;
-    ensure!(order.last() == Some(&primary.name), "{} was the primary and not the last of {order:?}", primary.name);
     for pod in world.pods().await? {
         let setting: Option<u64> = world.session(&pod).await?.row("SELECT @@global.max_connections").await?;
         ensure!(setting == Some(160), "{} has {setting:?}", pod.name);
@@ -50,19 +50,22 @@ pub async fn a_new_template_reaches_replicas_first_and_the_primary_last(world: &
 }
 
 pub async fn passwords_are_rotated_while_clients_write(world: &RealWorld) -> Result<()> {
-    let before = world.root().await?;
+    let admin = async || world.account("admin", "windlass_admin").await;
+    let before = admin().await?;
     let silence = through(world, async || {
         let mut spec = crate::spec(3);
         spec["credentials"] = json!({"generation": 1});
         world.apply(spec).await?;
         let changed = async || {
-            ensure!(world.root().await?.password != before.password, "the Secret has the old password");
+            let now = admin().await?;
+            ensure!(now.password != before.password, "the Secret has the old password");
             for pod in world.pods().await? {
-                let address = pod.address.context("no address")?;
+                let to = (pod.address.context("no address")?, PORT);
                 let limit = Duration::from_secs(5);
-                let old = Session::open(&world.around.doors, (address, PORT), &before, limit).await;
-                ensure!(old.is_err(), "{} still takes the old password of root", pod.name);
-                world.session(&pod).await?;
+                let new = Session::open(&world.around.doors, to, &now, limit).await;
+                ensure!(new.is_ok(), "{} does not take the new password", pod.name);
+                let old = Session::open(&world.around.doors, to, &before, limit).await;
+                ensure!(old.is_err(), "{} still takes the old password", pod.name);
             }
             Ok(())
         };
