@@ -11,8 +11,9 @@ use crate::snapshot::{IoState, SemiSyncFacts, SourceFacts};
 /// for what it is.
 const RECEIVER_GIVES_UP: [u32; 4] = [1236, 1593, 13114, 13117];
 /// Errors of an applier that go away: 1205 and 1213, another session held a lock; 1037, 1038 and 1041, no memory;
-/// 1021, 1114 and 3, no space; 1053 and 3168, it was shut down; 1317, it was interrupted.
-const APPLIER_TRIES_AGAIN: [u32; 11] = [3, 1021, 1037, 1038, 1041, 1053, 1114, 1205, 1213, 1317, 3168];
+/// 1021, 1114 and 3, no space; 1053 and 3168, it was shut down; 1317, it was interrupted; 1756, its coordinator was ended
+/// in the middle of a transaction, as a host does it.
+const APPLIER_TRIES_AGAIN: [u32; 12] = [3, 1021, 1037, 1038, 1041, 1053, 1114, 1205, 1213, 1317, 1756, 3168];
 
 /// Leads to a server without a source.
 pub(super) fn detach(seen: &Seen, sets: &Sets, course: &mut Course) {

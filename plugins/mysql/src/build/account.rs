@@ -45,6 +45,8 @@ const GRANTS: [(Account, &[&str]); 5] = [
             "PROCESS ON *.*",
             "RELOAD ON *.*",
             "REPLICATION CLIENT ON *.*",
+            // Definitions stand still while a dump runs.
+            "BACKUP_ADMIN ON *.*",
         ],
     ),
     (MONITOR, &["PROCESS ON *.*", "REPLICATION CLIENT ON *.*", "SELECT ON performance_schema.*"]),
