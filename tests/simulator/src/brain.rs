@@ -1,10 +1,10 @@
-//! Who decides: the plugin as the component that ships, in the host's own sandbox; the same plugin as native code; or both,
-//! which must say the same. In: a snapshot. Out: a decision, or the fault that the plugin names.
+//! Who decides: the plugin as native code here, and as the component that ships in [`component`]. In: a snapshot. Out: a
+//! decision, or the fault that the plugin names.
+
+pub mod component;
 
 use crate::native;
 use model::{Decision, Fault, Snapshot};
-use tokio::runtime::Runtime;
-use windlass::decide::Plugin;
 
 /// Decides for one simulated cluster.
 pub trait Brain {
@@ -21,41 +21,6 @@ pub struct Native;
 impl Brain for Native {
     fn decide(&mut self, snapshot: &Snapshot) -> Result<Decision, Fault> {
         native::decide(snapshot)
-    }
-}
-
-/// The plugin as a component in the host's engine.
-pub struct Component {
-    plugin: Plugin,
-    runtime: Runtime,
-    /// Native code is asked as well, and must answer the same.
-    pub compare: bool,
-}
-
-impl Component {
-    /// For one thread.
-    ///
-    /// # Errors
-    /// When no runtime can be made.
-    pub fn new(plugin: Plugin) -> std::io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-        Ok(Component { plugin, runtime, compare: false })
-    }
-}
-
-impl Brain for Component {
-    fn decide(&mut self, snapshot: &Snapshot) -> Result<Decision, Fault> {
-        let decided = match self.runtime.block_on(self.plugin.decide(snapshot)) {
-            Ok(decided) => decided.outcome,
-            Err(error) => Err(Fault::Broken(format!("the component gave no answer: {error}"))),
-        };
-        if self.compare {
-            let other = native::decide(snapshot);
-            if other != decided {
-                return Err(Fault::Broken(format!("the component decided {decided:?}, native code {other:?}")));
-            }
-        }
-        decided
     }
 }
 

@@ -202,7 +202,7 @@ impl Cluster {
 
     /// Makes the form in which an object is handed out.
     fn show(&mut self, item: &str) {
-        let status = (item == STATEFUL_SET).then(|| self.stateful_set_status());
+        let status = (item == STATEFUL_SET).then(|| self.counts().status());
         let Some(stored) = self.objects.get_mut(item) else { return };
         let mut live = stored.applied.clone();
         if let Some(metadata) = live.get_mut("metadata").and_then(Value::as_object_mut) {
@@ -220,9 +220,9 @@ impl Cluster {
 
     /// Time passes: the StatefulSet's controller and the node do their work.
     pub fn pass(&mut self, fleet: &mut crate::fleet::Fleet) {
-        let before = self.stateful_set_status();
+        let before = self.counts();
         pods::pass(self, fleet);
-        if self.stateful_set_status() != before {
+        if self.counts() != before {
             self.show(STATEFUL_SET);
         }
     }

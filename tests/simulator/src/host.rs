@@ -32,6 +32,8 @@ pub struct Host {
     silent: BTreeMap<String, (String, Time, &'static str)>,
     needs: Vec<RelatedQuery>,
     errors: BTreeMap<String, String>,
+    /// Servers that were as desired when they were asked.
+    ready: BTreeSet<String>,
     /// What the last decision said of conditions: type, whether it holds, reason and message.
     pub said: Vec<(String, bool, String, String)>,
     /// Fault of the last pass, where the plugin gave no decision.
@@ -102,7 +104,7 @@ impl Host {
         };
         self.fault = None;
         world.note(|_| format!("decided: {}", outline(&decision)));
-        let acted = self.act(world, &decision, &seen, named)?;
+        let acted = self.act(world, &decision, &seen, (version, named))?;
         let before = world.primary();
         let written = self.report(world, &decision, version)?;
         if world.primary() != before
@@ -136,7 +138,7 @@ impl Host {
             push(id, Observation::Secret(secret.clone()), true);
         }
         for (id, state) in seen {
-            push(id, state.clone(), matches!(state, Observation::Mysql(_)));
+            push(id, state.clone(), self.ready.contains(id));
         }
         let related = self.needs.iter().map(|query| model::snapshot::RelatedAnswer {
             name: query.name.clone(),
@@ -180,7 +182,7 @@ impl Host {
         world: &mut World,
         decision: &Decision,
         seen: &BTreeMap<String, Observation>,
-        primary: Option<usize>,
+        (version, primary): (u64, Option<usize>),
     ) -> Result<bool, Killed> {
         let mut changed = false;
         let mut held: BTreeSet<&str> = BTreeSet::new();
@@ -210,6 +212,14 @@ impl Host {
                     true
                 }
                 Body::Mysql(server) => {
+                    // Before a server is opened, the resource must be the very version that says so.
+                    let facts = seen.get(&item.id);
+                    let closed = matches!(facts, Some(Observation::Mysql(facts)) if facts.read_only);
+                    if world.guarded && server.writable && closed && world.cluster.version != version {
+                        world.note(|_| format!("{}: not opened, the resource has changed", item.id));
+                        held.insert(&item.id);
+                        continue;
+                    }
                     let done = self.converge(world, item, server, seen)?;
                     changed |= done != Converged::AsDesired;
                     done == Converged::AsDesired || item.ready_when == ReadyWhen::Exists

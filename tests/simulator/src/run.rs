@@ -10,7 +10,7 @@ pub use trouble::Trouble;
 
 use crate::brain::Brain;
 use crate::host::Host;
-use crate::world::World;
+use crate::world::{QUICK, World};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use serde_json::{Value, json};
@@ -69,6 +69,8 @@ pub struct Outcome {
     pub moves: u32,
     /// Milliseconds of the cluster's time.
     pub time: u64,
+    /// The status in the end.
+    pub status: Value,
     /// What happened, where it was kept.
     pub log: Vec<String>,
 }
@@ -124,6 +126,8 @@ pub fn run(options: &Options, brain: &mut dyn Brain) -> Outcome {
     }
     follow(&world, &mut outcome.moves);
     let mut trouble = Trouble::new(options.seed, options.mix.second_host);
+    // On a fast network most things are over before the next, on a slow one everything is under way at once.
+    world.pace = [4, 12, 40].get(chance.random_range(0..3_usize)).copied().unwrap_or(40);
     while outcome.steps < steps && world.broken.is_empty() {
         outcome.steps += 1;
         trouble.step(&mut world, &mut hosts);
@@ -132,6 +136,7 @@ pub fn run(options: &Options, brain: &mut dyn Brain) -> Outcome {
     }
     if world.broken.is_empty() {
         trouble.end(&mut world, &mut hosts);
+        world.pace = QUICK;
         world.note(|world| format!("no more trouble; {}", world.summary()));
         if settle(&mut world, &mut hosts, &mut brain, QUIET, reinit) {
             world.check_end();
@@ -144,15 +149,39 @@ pub fn run(options: &Options, brain: &mut dyn Brain) -> Outcome {
     outcome.decisions = brain.decisions;
     outcome.acknowledged = world.fleet.acknowledged.len();
     outcome.time = world.fleet.now - 1_767_225_600_000;
+    outcome.status = std::mem::take(&mut world.cluster.status);
     outcome.log = world.log.unwrap_or_default();
     outcome.broken = world.broken;
     outcome
 }
 
+/// A cluster of one server, which loses its data directory: nobody can bring that back, so it must stay closed. Runs some
+/// steps beyond the loss.
+pub fn lose_everything(seed: u64, brain: &mut dyn Brain) -> Outcome {
+    let mut world = World::new(seed, json!({ "version": "8.4", "replicas": 1 }));
+    let mut hosts = vec![Host::default()];
+    if !settle(&mut world, &mut hosts, brain, BIRTH, true) {
+        let why = complaint(&hosts);
+        world.fail(format!("a new cluster does not become healthy: {why}; {}", world.summary()));
+    }
+    world.pass(1_000, 50);
+    let uuid = world.fleet.uuid();
+    world.fleet.server(0).wipe(uuid);
+    for _ in 0..100 {
+        step(&mut world, &mut hosts, brain);
+    }
+    Outcome {
+        acknowledged: world.fleet.acknowledged.len(),
+        status: world.cluster.status.clone(),
+        broken: world.broken,
+        ..Outcome::default()
+    }
+}
+
 /// Time passes, and hosts whose time has come pass.
 fn step(world: &mut World, hosts: &mut [Host], brain: &mut dyn Brain) {
     let time = 50 + world.fleet.below(500) as u64;
-    let events = world.fleet.below(4 * world.fleet.servers.len().max(1));
+    let events = world.fleet.below(world.pace * world.fleet.servers.len().max(1));
     world.pass(time, events);
     world.check();
     for host in hosts {
@@ -174,7 +203,7 @@ fn settle(world: &mut World, hosts: &mut [Host], brain: &mut dyn Brain, most: us
         // The host is not woken for each step: what nobody looks at is over sooner.
         if hosts.first().is_some_and(|host| host.next > world.fleet.now + 200) {
             let time = 200;
-            world.pass(time, 2 * world.fleet.servers.len());
+            world.pass(time, world.pace * world.fleet.servers.len());
         }
         calm = if healthy(world, hosts) || (!reinit && named(world, hosts)) { calm + 1 } else { 0 };
         if calm >= 4 {
@@ -200,32 +229,19 @@ fn healthy(world: &World, hosts: &[Host]) -> bool {
         && world.fleet.attached(primary).len() + 1 == wanted
 }
 
-/// Where nothing may be made anew: the servers with data of their own are named, and all others are in order.
+/// Where nothing may be made anew: each server with data of its own is named. What waits for them waits for the user.
 fn named(world: &World, hosts: &[Host]) -> bool {
     let Some(primary) = world.primary() else { return false };
-    let Some(all) = world.fleet.servers.get(primary) else { return false };
-    let wanted = world.cluster.spec.get("replicas").and_then(Value::as_u64).unwrap_or_default() as usize;
-    let said = format!("{:?} {}", hosts.first().map(|host| &host.said), world.cluster.status);
-    let degraded = hosts.first().is_some_and(|host| host.holds("Degraded"));
-    let mut errant = 0;
-    for index in (0..wanted).filter(|index| *index != primary) {
-        let Some(server) = world.fleet.servers.get(index) else { return false };
-        if server.executed().within(all.executed()) {
-            if world.fleet.attached(primary).contains(&index) {
-                continue;
-            }
-            return false;
-        }
-        let own = server.executed().minus(all.executed());
-        if own.origins().all(|origin| origin == all.uuid) {
-            return false;
-        }
-        errant += 1;
-        if !said.contains(&format!("{}-{index}", crate::cluster::NAME)) {
-            return false;
-        }
-    }
-    degraded && errant > 0 && all.is_up() && !all.read_only
+    let Some(all) = world.fleet.servers.get(primary).filter(|server| server.is_up()) else { return false };
+    let Some(host) = hosts.first().filter(|host| host.holds("Errant")) else { return false };
+    let said = host.said.iter().find(|(type_, ..)| type_ == "Errant").map(|(.., message)| message.as_str());
+    let own = |index: &usize| {
+        let surplus = world.fleet.servers.get(*index).map(|server| server.executed().minus(all.executed()));
+        surplus.is_some_and(|surplus| surplus.origins().any(|origin| origin != all.uuid))
+    };
+    let mut others = world.cluster.pods.keys().copied().filter(|index| *index != primary).filter(own).peekable();
+    let name = |index: usize| format!("{}-{index}", crate::cluster::NAME);
+    others.peek().is_some() && others.all(|index| said.is_some_and(|said| said.contains(&name(index))))
 }
 
 fn complaint(hosts: &[Host]) -> String {

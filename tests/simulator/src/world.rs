@@ -12,6 +12,9 @@ use std::collections::BTreeSet;
 /// Uid of the resource.
 pub const UID: &str = "5f1c0c3e-0000-4000-8000-000000000001";
 
+/// How much happens on each server in half a second on a network in good order.
+pub const QUICK: usize = 40;
+
 /// What a host has to expect while it works: so many times out of a hundred.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Chaos {
@@ -35,6 +38,8 @@ pub struct World {
     pub ids: Ids,
     /// What hosts have to expect.
     pub chaos: Chaos,
+    /// How much happens on each server in half a second, at most.
+    pub pace: usize,
     /// Broken rules.
     pub broken: Vec<String>,
     /// What happened, where somebody wants to read it.
@@ -53,6 +58,7 @@ impl World {
             cluster: Cluster::new(spec),
             ids: Ids::of(UID),
             chaos: Chaos::default(),
+            pace: QUICK,
             broken: Vec::new(),
             log: None,
             guarded: true,

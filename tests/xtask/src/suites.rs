@@ -62,6 +62,8 @@ enum Suite {
     Mysql,
     /// Azure: the plugin, and the stand-in that it is tested against.
     Azure,
+    /// The policy of the MySQL plugin on thousands of simulated clusters. WINDLASS_SIMULATOR_SEED=S replays one.
+    Simulator,
 }
 
 impl Suite {
@@ -74,6 +76,7 @@ impl Suite {
             "hostile" => Suite::Hostile,
             "mysql-suite" => Suite::Mysql,
             "azure" | "azuresql" => Suite::Azure,
+            "simulator" => Suite::Simulator,
             _ => Suite::Unit,
         }
     }

@@ -97,21 +97,45 @@ impl Pod {
     }
 }
 
-impl Cluster {
-    /// The status of the StatefulSet.
-    pub(super) fn stateful_set_status(&self) -> Value {
-        let count = |which: &dyn Fn(&Pod) -> bool| self.pods.values().filter(|pod| which(pod)).count();
-        let ready = count(&|pod| pod.ready && !pod.is_deleting());
+/// What the status of the StatefulSet says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Counts {
+    pods: usize,
+    ready: usize,
+    current: usize,
+    updated: usize,
+    current_revision: u64,
+    revision: u64,
+}
+
+impl Counts {
+    /// As the API server has it.
+    pub(super) fn status(self) -> Value {
         json!({
             "observedGeneration": 1,
-            "replicas": self.pods.len(),
-            "readyReplicas": ready,
-            "availableReplicas": ready,
-            "currentReplicas": count(&|pod| pod.revision == self.current_revision),
-            "updatedReplicas": count(&|pod| pod.revision == self.revision && !pod.is_deleting()),
+            "replicas": self.pods,
+            "readyReplicas": self.ready,
+            "availableReplicas": self.ready,
+            "currentReplicas": self.current,
+            "updatedReplicas": self.updated,
             "currentRevision": format!("{NAME}-{}", self.current_revision),
             "updateRevision": format!("{NAME}-{}", self.revision),
         })
+    }
+}
+
+impl Cluster {
+    /// What the status of the StatefulSet counts.
+    pub(super) fn counts(&self) -> Counts {
+        let count = |which: &dyn Fn(&Pod) -> bool| self.pods.values().filter(|pod| which(pod)).count();
+        Counts {
+            pods: self.pods.len(),
+            ready: count(&|pod| pod.ready && !pod.is_deleting()),
+            current: count(&|pod| pod.revision == self.current_revision),
+            updated: count(&|pod| pod.revision == self.revision && !pod.is_deleting()),
+            current_revision: self.current_revision,
+            revision: self.revision,
+        }
     }
 
     fn number(&self, pointer: &str) -> usize {

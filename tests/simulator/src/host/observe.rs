@@ -1,6 +1,7 @@
 //! One round over all servers: those that take writes are read after the others, and again last of all.
 
 use super::Host;
+use crate::change;
 use crate::facts;
 use crate::server::Time;
 use crate::world::World;
@@ -74,10 +75,17 @@ impl Host {
         match answer {
             Ok(facts) => {
                 self.silent.remove(&id);
+                let server = world.fleet.at(&wanted.host).and_then(|index| world.fleet.servers.get(index));
+                let settled = server.is_some_and(|server| {
+                    let seen = change::seen(server, wanted, (*facts).clone());
+                    model::mysql::plan(wanted, &seen).is_ok_and(|course| course.settled())
+                });
+                if settled { self.ready.insert(id.clone()) } else { self.ready.remove(&id) };
                 seen.insert(id, Observation::Mysql(facts));
                 0
             }
             Err(reason) => {
+                self.ready.remove(&id);
                 let known = self.silent.get(&id).filter(|(host, _, before)| *host == wanted.host && *before == reason);
                 let (since, wait) = match known {
                     Some((_, since, _)) => (*since, SHORT),
