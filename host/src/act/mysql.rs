@@ -21,8 +21,8 @@ pub struct Hands<'a> {
     pub owner: Owner,
     /// How they should be, with the values of the Secrets that this takes.
     pub wanted: Vec<Wanted>,
-    /// Those that take no writes now and shall.
-    pub opening: BTreeSet<ItemId>,
+    /// Those that take no writes now and shall, and those that shall follow a source.
+    pub confirmed: BTreeSet<ItemId>,
     /// Version of the resource that was decided for, or of our own last write to it in this pass.
     pub version: String,
 }
@@ -32,15 +32,16 @@ impl Hands<'_> {
         let Some(wanted) = self.wanted.iter().find(|wanted| wanted.item == step.item) else {
             return Err(Trouble::Skipped("its server is not in the decision any more".into()));
         };
-        if self.opening.contains(&step.item) {
+        if self.confirmed.contains(&step.item) {
             self.confirm(actor, resource).await.map_err(Trouble::Failed)?;
         }
         let changed = self.servers.converge(&self.owner, wanted, self.clock).await.map_err(Trouble::Server)?;
         Ok(Done { changed, remember: None, editors: Vec::new() })
     }
 
-    /// Who may take writes is written in the resource. Before a server is opened, the resource must be the very version
-    /// that says so: another host, or an older view, cannot open a second one (E2).
+    /// Who may take writes is written in the resource. Before a server is opened, or follows one, the resource must be the
+    /// very version that says so: another host, or an older view, cannot open a second one, nor give acknowledgements
+    /// back to one that was fenced (E2).
     async fn confirm(&self, actor: &Actor, resource: &ResourceFacts) -> Result<(), Failure> {
         let served = actor.served_as(&resource.key).await?;
         let stored = actor.reader.get(Target { key: &resource.key, resource: &served }).await?;

@@ -10,7 +10,11 @@ use crate::{
         servers::{Asked, Found, has_servers},
     },
 };
-use model::{Body, Checked, Decision, ItemId, Plan, decision::MysqlServer, plan::Action};
+use model::{
+    Body, Checked, Decision, ItemId, Plan,
+    decision::{MysqlServer, Replication},
+    plan::Action,
+};
 use std::{collections::BTreeSet, sync::Arc};
 
 impl Context {
@@ -79,10 +83,13 @@ impl Context {
             Some(Ok(seen)) => seen.facts.read_only,
             Some(Err(_)) | None => true,
         };
-        let opening = servers.iter().filter(|(id, server)| server.writable && closed(id));
-        let opening = opening.map(|(id, _)| id.clone()).collect();
+        // To follow a source is to acknowledge its commits: an older view must not undo a fence.
+        let confirmed = servers.iter().filter(|(id, server)| {
+            (server.writable && closed(id)) || matches!(server.replication, Replication::Source(_))
+        });
+        let confirmed = confirmed.map(|(id, _)| id.clone()).collect();
         let wanted = if servers.is_empty() { Vec::new() } else { self.with_secrets(look, memory, servers).await };
-        Hands { servers: &*self.mysql, clock: &*self.clock, owner: owner(look), wanted, opening, version }
+        Hands { servers: &*self.mysql, clock: &*self.clock, owner: owner(look), wanted, confirmed, version }
     }
 
     async fn with_secrets(&self, look: &Look, memory: &mut Memory, servers: Vec<(ItemId, MysqlServer)>) -> Vec<Wanted> {
