@@ -212,11 +212,13 @@ impl Host {
                     true
                 }
                 Body::Mysql(server) => {
-                    // Before a server is opened, the resource must be the very version that says so.
+                    // Before a server is opened or follows one, the resource must be the very version that says so.
                     let facts = seen.get(&item.id);
                     let closed = matches!(facts, Some(Observation::Mysql(facts)) if facts.read_only);
-                    if world.guarded && server.writable && closed && world.cluster.version != version {
-                        world.note(|_| format!("{}: not opened, the resource has changed", item.id));
+                    let opens = server.writable && closed;
+                    let follows = matches!(server.replication, model::decision::Replication::Source(_));
+                    if world.guarded && (opens || follows) && world.cluster.version != version {
+                        world.note(|_| format!("{}: left alone, the resource has changed", item.id));
                         held.insert(&item.id);
                         continue;
                     }
