@@ -68,8 +68,8 @@ fn a_single_server_that_lost_its_data_is_never_opened_empty() {
 fn the_simulator_catches_a_policy_that_opens_an_empty_server_in_place_of_a_lost_one() {
     let mut caught = 0;
     for seed in 1..20 {
-        let mut mutant = Mutant::of(&mut Native, Fracture::ForgetsThatThereWasData);
-        let outcome = lose_everything(seed, &mut mutant);
+        let outcome =
+            lose_everything(seed, &mut Mutant::of(&mut Native, Fracture::ForgetsThatThereWasData));
         caught += u32::from(outcome.broken.iter().any(|text| text.contains("without acknowledged rows")));
     }
     assert!(caught > 0, "an empty server that is opened goes unnoticed");
