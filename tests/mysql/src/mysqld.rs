@@ -71,6 +71,8 @@ impl Mysqld {
                 "--port=3306",
                 "--admin-port=33062",
                 "--mysqlx=OFF",
+                // Nothing here reads or writes files of its machine, whose default folder for that may not exist.
+                "--secure-file-priv=NULL",
                 "--gtid-mode=ON",
                 "--enforce-gtid-consistency=ON",
             ])

@@ -185,11 +185,7 @@ impl Fleet {
                     self.tell(told);
                 }
             }
-            _ if !slow => {
-                if !self.lossy() {
-                    self.fetch(index);
-                }
-            }
+            _ if !slow && !self.lossy() => self.fetch(index),
             _ => {}
         }
     }

@@ -113,13 +113,13 @@ impl Line {
 
     /// Does something in the session of the line, which is opened first where there is none. A session that was cut off
     /// in the middle is not used again.
-    pub async fn with_session<T, E: From<Trouble>>(
+    pub async fn with_session<T, E>(
         &self,
         wanted: &Wanted,
         work: impl AsyncFnOnce(&mut Session) -> Result<T, E>,
     ) -> Result<T, E>
     where
-        E: Broken,
+        E: Broken + From<Trouble>,
     {
         let mut slot = self.session.lock().await;
         // Taken out, so that it is dropped with this future.

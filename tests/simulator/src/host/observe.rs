@@ -80,7 +80,11 @@ impl Host {
                     let seen = change::seen(server, wanted, (*facts).clone());
                     model::mysql::plan(wanted, &seen).is_ok_and(|course| course.settled())
                 });
-                if settled { self.ready.insert(id.clone()) } else { self.ready.remove(&id) };
+                if settled {
+                    self.ready.insert(id.clone())
+                } else {
+                    self.ready.remove(&id)
+                };
                 seen.insert(id, Observation::Mysql(facts));
                 0
             }
