@@ -102,7 +102,7 @@ fn any_seed_keeps_every_acknowledged_row_and_comes_right() {
                     if seed >= last || failures.lock().unwrap().len() >= 20 {
                         break;
                     }
-                    component.compare = seed % COMPARED == 0;
+                    component.compare = seed.is_multiple_of(COMPARED);
                     let brain: &mut dyn Brain = if native { &mut Native } else { &mut component };
                     let (outcome, failure) = judge(seed, brain);
                     let mut sums = sums.lock().unwrap();

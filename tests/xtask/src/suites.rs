@@ -149,6 +149,9 @@ const ROUNDS_AMONG_ALL: u64 = 8;
 /// Their seed: a run of everything should say the same twice.
 const SEED_AMONG_ALL: u64 = 1;
 
+/// Seeds of the simulator among all suites; alone it runs ten thousand.
+const SEEDS_AMONG_ALL: &str = "100";
+
 /// Runs a program with what it needs: kubectl, plugins and MySQL.
 fn run(
     suite: Suite,
@@ -172,6 +175,9 @@ fn run(
     let numbers = [("WINDLASS_ROUNDS", rounds), ("WINDLASS_SEED", options.seed.or(all.then_some(SEED_AMONG_ALL)))];
     for (variable, number) in numbers {
         command.envs(number.map(|number| (variable, number.to_string())));
+    }
+    if all {
+        command.env("WINDLASS_SIMULATOR_SEEDS", SEEDS_AMONG_ALL);
     }
     if options.output == Output::Json {
         command.env("WINDLASS_OUTPUT", "json");
