@@ -73,6 +73,8 @@ impl Mysqld {
                 "--mysqlx=OFF",
                 // Nothing here reads or writes files of its machine, whose default folder for that may not exist.
                 "--secure-file-priv=NULL",
+                // Whoever runs the tests runs the server; root has to say so.
+                "--user=root",
                 "--gtid-mode=ON",
                 "--enforce-gtid-consistency=ON",
             ])
@@ -224,7 +226,7 @@ fn template(installation: &Installation) -> PathBuf {
         format!("CREATE USER root@'%' IDENTIFIED BY '{ROOT}';\nGRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;\n");
     std::fs::write(&init, text).unwrap_or_else(|error| panic!("no init file: {error}"));
     let made_it = program(installation, folder.path())
-        .arg("--initialize-insecure")
+        .args(["--initialize-insecure", "--secure-file-priv=NULL", "--user=root"])
         .arg(format!("--datadir={}", folder.path().join("data").display()))
         .arg(format!("--init-file={}", init.display()))
         .output();
