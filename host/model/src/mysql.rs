@@ -134,7 +134,7 @@ pub fn plan(wanted: &MysqlServer, seen: &Seen) -> Result<Course, Violated> {
     let mut course = Course::default();
     let cloning = facts.clone.is_some_and(|clone| clone.state == CloneState::InProgress);
     // `super_read_only` would keep a clone from dropping what is there; `read_only` alone keeps clients out meanwhile.
-    if !wanted.writable && !takes_no_writes(facts) && !(cloning && facts.read_only) {
+    if !(wanted.writable || takes_no_writes(facts) || cloning && facts.read_only) {
         fence::writes(wanted, seen, &mut course);
         return Ok(course);
     }
