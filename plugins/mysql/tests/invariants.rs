@@ -235,12 +235,15 @@ proptest! {
     }
 
     #[test]
-    #[ignore = "a counterexample is known and not yet looked into: a target that is chosen by an unsafe or older record"]
     fn a_new_primary_has_applied_what_it_had_to(facts in facts(), record in record_of()) {
         let verdict = judge(&facts, &record);
         let Some(primary) = verdict.next.primary.filter(|_| verdict.next.primary != record.primary) else { return Ok(()) };
         let server = facts.up(primary).expect("a primary is never one that does not answer");
-        if let Some(operation) = record.operation.as_ref().filter(|operation| operation.closes()) {
+        if verdict.state == State::DataLost {
+            // No server has what an operation before had asked for: only the user's word for this very one starts it empty.
+            prop_assert_eq!(facts.requests.allow_empty.as_deref(), Some(server.uuid.as_str()));
+            prop_assert!(server.executed.is_empty() && !server.torn());
+        } else if let Some(operation) = record.operation.as_ref().filter(|operation| operation.closes()) {
             prop_assert!(server.executed.contains(&operation.barrier));
             prop_assert_eq!(operation.target, Some(primary));
         }
