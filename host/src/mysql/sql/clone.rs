@@ -22,6 +22,9 @@ const EARLY: Duration = Duration::from_secs(1);
 pub async fn begin(line: &Arc<Line>, wanted: &Wanted, reseed: &Reseed, session: &mut Session) -> Result<(), Failure> {
     let Reseed { donor_host, donor_port, user, password, tls, contained_in: _ } = reseed;
     let hand = Hand { wanted };
+    if let Some(trouble) = line.clone_advises_against() {
+        return Err(hand.failure("clone", trouble));
+    }
     let (user, password) = (hand.text(user)?, hand.text(password)?);
     hand.send(session, &statement::donor(donor_host, *donor_port)).await?;
     let mut own = Session::open(wanted).await.map_err(|trouble| hand.failure("clone", trouble))?;
@@ -33,16 +36,20 @@ pub async fn begin(line: &Arc<Line>, wanted: &Wanted, reseed: &Reseed, session: 
     let (running, server) = (Cloning(line.clone()), wanted.address());
     tracing::info!(%server, donor = %format_args!("{donor_host}:{donor_port}"), "cloning into a MySQL server");
     let mut task = tokio::spawn(async move {
-        let _running = running;
+        let running = running;
         let ended = own.run_long(&statement).await;
         match &ended {
             // No supervisor starts the server again: whoever runs it does.
-            Err(trouble) if trouble.code() == code::RESTART_FAILED => Ok(()),
+            Err(trouble) if trouble.code() == code::RESTART_FAILED => {
+                running.0.cloned(None);
+                Ok(())
+            }
             // It restarts, or is gone: the next look tells.
             Ok(()) | Err(Trouble::NoAnswer(_) | Trouble::Unreadable) => Ok(()),
             Err(trouble) => {
                 // Best effort: where it fails, the next pass finds the server as it is, and does the same.
                 let _ = own.run(&statement::super_read_only()).await;
+                running.0.cloned(Some(trouble));
                 tracing::warn!(%server, code = trouble.code(), "a clone into a MySQL server failed");
                 Err(trouble.clone())
             }

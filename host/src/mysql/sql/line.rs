@@ -25,6 +25,8 @@ use tokio::task::JoinHandle;
 const WAIT: Duration = Duration::from_secs(2);
 /// And for one that did not: its probe goes on by itself, so that one server does not hold up what others need.
 const SHORT_WAIT: Duration = Duration::from_millis(300);
+/// After a first clone that failed; twice as long after each further one, up to about a minute.
+const CLONE_PAUSE: Duration = Duration::from_secs(2);
 /// After this time a probe gives up its connection.
 const PROBE: Duration = Duration::from_secs(20);
 
@@ -45,6 +47,8 @@ struct Memory {
     failing: Option<(bool, Instant)>,
     probe: Option<JoinHandle<Result<Reading, Trouble>>>,
     stall: Stall,
+    /// Why the last clone failed, how often in a row clones did, and when the next may be tried.
+    clone: Option<(Trouble, u32, tokio::time::Instant)>,
     /// Uptime of the server when it did not become read-only.
     hung: Option<u64>,
 }
@@ -55,6 +59,7 @@ impl Line {
         let mut memory = Memory::default();
         if let Some(before) = before.filter(|before| before.login.host == login.host) {
             let mut old = before.memory();
+            memory.clone = old.clone.take();
             memory.failing = old.failing;
             memory.hung = old.hung;
             memory.stall = std::mem::take(&mut old.stall);
@@ -132,6 +137,23 @@ impl Line {
             *slot = Some(session);
         }
         done
+    }
+
+    /// Why a clone is not tried now: the last one failed not long ago.
+    pub fn clone_advises_against(&self) -> Option<Trouble> {
+        let memory = self.memory();
+        let (trouble, _, next) = memory.clone.as_ref()?;
+        (tokio::time::Instant::now() < *next).then(|| trouble.clone())
+    }
+
+    /// Notes what a clone came to. Each that fails costs the donor and throws away what was copied, so pauses grow.
+    pub fn cloned(&self, failed: Option<&Trouble>) {
+        let mut memory = self.memory();
+        let failures = memory.clone.as_ref().map_or(0, |(_, failures, _)| *failures);
+        memory.clone = failed.map(|trouble| {
+            let pause = CLONE_PAUSE.saturating_mul(1 << failures.min(5));
+            (trouble.clone(), failures.saturating_add(1), tokio::time::Instant::now() + pause)
+        });
     }
 
     /// The server did not become read-only because its commits do not end.

@@ -241,6 +241,11 @@ fn a_donor_that_lets_nobody_in_is_said_at_once() {
         let failure = pair.backend.converge(&pair.second).await.unwrap_err();
         assert_eq!(failure.reason(), "ServerRefused", "{failure}");
         assert!(pair.replica.login("root", ROOT, 3306).await.is_ok());
+        // It is not tried again at once, and the reason stays what it was.
+        let begun = || pair.replica.column("SELECT BEGIN_TIME FROM performance_schema.clone_status");
+        let before = begun().await;
+        assert_eq!(pair.backend.converge(&pair.second).await.unwrap_err(), failure);
+        assert_eq!(begun().await, before);
         assert!(pair.backend.see(&pair.second).await.facts.super_read_only);
     });
 }
