@@ -9,6 +9,7 @@ use mysql::cluster::facts::{
     Channel, Copy, Facts, Instance, LiveSet, Pod, Policy, Receiver, Request, Requests, Seen, Server, Silence,
 };
 use mysql::cluster::record::{Cause, Durability, Kind, Operation, Phase, Record, Reseed};
+use mysql::cluster::state::State;
 use mysql::cluster::view::View;
 use mysql::cluster::wish::Wish;
 use mysql::cluster::{Verdict, judge};

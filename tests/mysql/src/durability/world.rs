@@ -131,8 +131,7 @@ impl RealWorld {
 
     /// Another host.
     pub async fn start_host(&self) -> Result<()> {
-        // A name of its own, so that a rule for one host is none for the next.
-        let name = format!("windlass/suite-{}", self.hosts.fetch_add(1, Ordering::SeqCst) + 1);
+        let name = user_agent(self.hosts.fetch_add(1, Ordering::SeqCst) + 1);
         let host = Host::with(self.around.client.clone(), |config| {
             if let Ok(name) = name.parse() {
                 config.user_agent = name;
@@ -155,7 +154,7 @@ impl RealWorld {
     pub fn kill_host_at_write(&self, k: u64, phase: Phase) {
         let killer = self.host.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(Host::killer);
         let Some(killer) = killer else { return };
-        let name = format!("windlass/suite-{}", self.hosts.load(Ordering::SeqCst));
+        let name = user_agent(self.hosts.load(Ordering::SeqCst));
         let dead = std::sync::atomic::AtomicBool::new(false);
         self.server.faults().on_write(&name, move |write| {
             if write.k == k && write.phase == phase {
@@ -356,6 +355,11 @@ impl RealWorld {
         self.controllers.stop().await;
         self.server.stop().await;
     }
+}
+
+/// A name of its own for each host, none of which is a part of another, so that a rule for one is none for the next.
+fn user_agent(number: u64) -> String {
+    format!("windlass/suite-{number}.")
 }
 
 /// Why the resource itself does not say that it is in order.
