@@ -7,7 +7,7 @@ use super::{
 };
 use model::{
     digest::Digest,
-    plan::{Reason, Step},
+    plan::{Live, Reason, Step},
     snapshot::Instant,
 };
 use std::collections::{BTreeMap, VecDeque};
@@ -17,21 +17,46 @@ use std::collections::{BTreeMap, VecDeque};
 const MOST_REVERTS: usize = 5;
 /// Milliseconds.
 const WINDOW: u64 = 10 * 60 * 1000;
+/// How long a write that waits for a person or another program is not sent again, in milliseconds: at first, and at most.
+/// A resource with servers is looked at each second, and such a write is no reason to send it each second.
+const PAUSES: (u64, u64) = (1_000, 30_000);
 
 /// What acting on one resource taught. Losing it costs some writes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Past {
-    /// By item: not sent again until they or the live object differ (D9).
-    rejections: BTreeMap<String, Rejection>,
+    /// By item: not sent again until they or the live object differ (D9), or its time is over.
+    refusals: BTreeMap<String, Refusal>,
     /// By item.
     contests: BTreeMap<String, Contest>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-struct Rejection {
+struct Refusal {
     desired: Digest,
-    live: Option<String>,
+    live: Option<Live>,
     failure: Failure,
+    /// None: a body that can never be taken.
+    pause: Option<Pause>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Pause {
+    until: Instant,
+    /// Milliseconds.
+    length: u64,
+}
+
+impl Refusal {
+    /// Whether the step would send the same over the same object.
+    fn is_of(&self, step: &Step) -> bool {
+        let live = step.action.live();
+        let same = match self.pause {
+            // Whatever else changes in it, its body is not taken.
+            None => self.live.as_ref().map(|live| &live.uid) == live.map(|live| &live.uid),
+            Some(_) => self.live.as_ref() == live,
+        };
+        same && Some(self.desired) == step.action.desired_digest()
+    }
 }
 
 /// Edits of one object that were taken back lately.
@@ -45,14 +70,12 @@ struct Contest {
 impl Past {
     /// Why a step is not worth trying; none when it is.
     pub(super) fn advises_against(&self, step: &Step, now: Instant) -> Option<Failure> {
-        self.rejected(step).or_else(|| self.contested(step, now))
+        self.refused(step, now).or_else(|| self.contested(step, now))
     }
 
-    fn rejected(&self, step: &Step) -> Option<Failure> {
-        let rejection = self.rejections.get(&step.item)?;
-        let same = Some(rejection.desired) == step.action.desired_digest()
-            && rejection.live.as_deref() == step.action.live().map(|live| live.uid.as_str());
-        same.then(|| rejection.failure.clone())
+    fn refused(&self, step: &Step, now: Instant) -> Option<Failure> {
+        let refusal = self.refusals.get(&step.item)?;
+        (refusal.is_of(step) && refusal.pause.is_none_or(|pause| now < pause.until)).then(|| refusal.failure.clone())
     }
 
     fn contested(&self, step: &Step, now: Instant) -> Option<Failure> {
@@ -68,16 +91,32 @@ impl Past {
     /// Takes in what became of a step.
     pub(super) fn note(&mut self, step: &Step, outcome: &Result<Done, Trouble>, now: Instant) {
         match (outcome, step.action.desired_digest()) {
-            (Err(Trouble::Failed(failure)), Some(desired)) if failure.class() == Class::Terminal => {
-                let live = step.action.live().map(|live| live.uid.clone());
-                self.rejections.insert(step.item.clone(), Rejection { desired, live, failure: failure.clone() });
-            }
+            (Err(Trouble::Failed(failure)), Some(desired)) => self.note_refusal(step, failure, desired, now),
             (Ok(done), _) => {
-                self.rejections.remove(&step.item);
+                self.refusals.remove(&step.item);
                 self.note_revert(step, done, now);
             }
             (Err(_), _) => {}
         }
+    }
+
+    fn note_refusal(&mut self, step: &Step, failure: &Failure, desired: Digest, now: Instant) {
+        let pause = match failure.class() {
+            Class::Terminal => None,
+            Class::Parked => {
+                let before = self.refusals.get(&step.item).filter(|refusal| refusal.is_of(step));
+                let before = before.and_then(|refusal| refusal.pause);
+                if before.is_some_and(|pause| now < pause.until) {
+                    // It was not tried.
+                    return;
+                }
+                let length = before.map_or(PAUSES.0, |pause| pause.length * 2).min(PAUSES.1);
+                Some(Pause { until: now.saturating_add(length), length })
+            }
+            Class::Observe | Class::Backoff => return,
+        };
+        let live = step.action.live().cloned();
+        self.refusals.insert(step.item.clone(), Refusal { desired, live, failure: failure.clone(), pause });
     }
 
     fn note_revert(&mut self, step: &Step, done: &Done, now: Instant) {
@@ -96,7 +135,7 @@ impl Past {
 
     /// Forgets items that are not among these any more.
     pub fn only(&mut self, exists: impl Fn(&String) -> bool) {
-        self.rejections.retain(|item, _| exists(item));
+        self.refusals.retain(|item, _| exists(item));
         self.contests.retain(|item, _| exists(item));
     }
 }
@@ -105,10 +144,7 @@ impl Past {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use model::{
-        Kind, ObjectKey,
-        plan::{Action, Live},
-    };
+    use model::{Kind, ObjectKey, plan::Action};
     use serde_json::json;
 
     fn step(reason: Reason) -> Step {
@@ -146,6 +182,25 @@ mod tests {
         assert_eq!(past.advises_against(&step(Reason::Changed(Vec::new())), 6), None);
         past.note(&step(Reason::Changed(Vec::new())), &reverted(), 6);
         assert_eq!(past.advises_against(&drifted(), 7), None);
+    }
+
+    #[test]
+    fn a_write_that_waits_for_somebody_is_sent_again_after_growing_pauses_or_when_its_object_changed() {
+        let mut past = Past::default();
+        let failure = Failure::Quota("exceeded quota".into());
+        let refused = Err(Trouble::Failed(failure.clone()));
+        let mut now = 0;
+        for seconds in [1, 2, 4, 8, 16, 30, 30] {
+            past.note(&drifted(), &refused, now);
+            assert_eq!(past.advises_against(&drifted(), now + seconds * 1000 - 1), Some(failure.clone()));
+            now += seconds * 1000;
+            assert_eq!(past.advises_against(&drifted(), now), None);
+        }
+        past.note(&drifted(), &refused, now);
+        let mut changed = drifted();
+        let Action::Apply { live: Some(live), .. } = &mut changed.action else { unreachable!() };
+        live.resource_version = "2".into();
+        assert_eq!(past.advises_against(&changed, now), None);
     }
 
     #[test]

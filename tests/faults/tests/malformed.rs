@@ -345,10 +345,10 @@ async fn f6_a_spec_that_flaps_neither_holds_up_another_nor_floods_the_server() -
 async fn f7_a_change_of_what_cannot_change_is_reported_and_not_tried_forever() -> Result<()> {
     let stage = Stage::ready(1, |config| config.resync = Duration::from_millis(800)).await?;
     let world = &stage.world;
-    // The volumes of a StatefulSet cannot grow through it.
+    // The volumes of a StatefulSet cannot grow through it: the claims do, and it is made anew around its pods.
     let grow = Patch::Merge(json!({"spec": {"storage": {"size": "20Gi"}, "replicas": 2}}));
     world.mysqls().patch(NAME, &PatchParams::default(), &grow).await?;
-    let shown = stage.until_reason(NAME, "StorageCurrent", "ResizePending").await?;
+    let shown = stage.until_reason(NAME, "StorageCurrent", "Grown").await?;
     ensure!(shown.message.contains("20Gi"), "{shown:?}");
     world.until_ready(NAME, 2).await.context("the rest of the change is carried out")?;
 

@@ -12,6 +12,7 @@ use fixtures::stage::{NAME, Stage, metric, spec, watches_of};
 use fixtures::wire::{Fate, Reply, Sent, Wire};
 use fixtures::world::World;
 use http::Method;
+use kube::ResourceExt;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -96,6 +97,12 @@ async fn b1_with_frozen_watches_no_child_is_made_twice_and_no_foreign_object_is_
         ensure!(stage.deletions(child) == 0, "{child} was deleted");
     }
     ensure!(stage.creations("statefulsets.apps/prod-db") == 1, "the StatefulSet was made twice");
+    // That the budget is not its own any more is the last thing that it learns.
+    let forgotten = async || {
+        let resource = world.mysqls().get(NAME).await?;
+        Ok(!resource.annotations()["windlass.dev/inventory"].contains("prod-db-pdb"))
+    };
+    world.until("the budget to leave the inventory", forgotten).await?;
     stage.stays(NAME).await?;
     stage.end().await
 }
