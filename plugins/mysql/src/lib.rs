@@ -73,6 +73,7 @@ pub fn crd() -> Crd {
         .short_name("my")
         .category("all")
         .scale(".spec.replicas", ".status.replicas", ".status.selector")
+        .column(Column::condition("Ready", "Ready").described("All servers run the wanted version and settings."))
         .column(Column::condition("Available", "Available").described("Whether clients can write."))
         .column(Column::text("State", ".status.state").described("What is the case, in one word."))
         .column(Column::text("Primary", ".status.currentPrimary").described("The pod that takes writes."))
@@ -81,9 +82,6 @@ pub fn crd() -> Crd {
             Column::integer("Errant", ".status.errantReplicas").described("Servers with transactions of their own."),
         )
         .column(Column::text("Members", ".status.members").wide().described("Ready servers of wanted servers."))
-        .column(
-            Column::condition("Ready", "Ready").wide().described("All servers run the wanted version and settings."),
-        )
         .column(Column::text("Version", ".status.version").described("Version that all servers run."))
         .column(Column::text("Endpoint", ".status.endpoints.primary").wide().described("Host and port for writes."))
         .column(Column::condition("Backup", "BackupReady").wide().described("Whether scheduled backups are in order."))

@@ -86,7 +86,7 @@ async fn restricted_host(world: &World) -> Result<Host> {
     let token = token.status.and_then(|status| status.token).context("no token")?;
     let mut config = kube::Config::new(world.server.url().parse()?);
     config.auth_info.token = Some(token.into());
-    Host::start(host::connect(config)?).await
+    world.host_over(host::connect(config)?, |_| {}).await
 }
 
 /// Counts the host's uses of each right.
