@@ -4,6 +4,7 @@
 //! Before anything is created it is written down on the resource (finalizer and inventory, one patch), so that a crash
 //! at any point leaves nothing unknown. A step that fails holds back what needs it and nothing else.
 
+mod cloud;
 mod guard;
 pub mod kubernetes;
 mod mysql;
@@ -12,6 +13,7 @@ mod record;
 mod secret;
 mod step;
 
+pub use cloud::{Book, CloudHands, needed as cloud_needed};
 pub use mysql::Hands;
 pub use past::Past;
 pub use record::{RecordError, let_go, record};
@@ -64,7 +66,7 @@ pub struct Acted {
     pub worst: Option<(Class, &'static str)>,
     /// Steps that changed something.
     pub writes: usize,
-    /// Something was changed on a server. No event tells of it.
+    /// Something was changed outside of Kubernetes. No event tells of it.
     pub servers_changed: bool,
 }
 
@@ -110,6 +112,9 @@ impl Actor {
                         if step.action.destructive() {
                             confirmed.clone().map_err(Trouble::Failed)?;
                         }
+                        if step.action.is_cloud() {
+                            return hands.cloud.converge(self, step, resource).await;
+                        }
                         if step.action.is_server() {
                             return hands.converge(self, step, resource).await;
                         }
@@ -131,8 +136,8 @@ impl Actor {
         }
         let worst = worst(&results);
         let changed = |result: &Result<Done, Trouble>| matches!(result, Ok(Done { changed: true, .. }));
-        let servers_changed =
-            plan.steps().iter().zip(&results).any(|(step, result)| step.action.is_server() && changed(result));
+        let elsewhere = |step: &model::plan::Step| step.action.is_server() || step.action.is_cloud();
+        let servers_changed = plan.steps().iter().zip(&results).any(|(step, result)| elsewhere(step) && changed(result));
         let writes = results.iter().filter(|result| changed(result)).count();
         Acted { plan: plan.applied(results.into_iter().map(into_result).collect()), worst, writes, servers_changed }
     }
@@ -171,6 +176,8 @@ enum Trouble {
     Failed(Failure),
     /// A MySQL server is not as it should be. That is no reason to look at the others less often.
     Server(crate::mysql::Failure),
+    /// A thing in Azure is not as it should be. When it is tried again is remembered with it.
+    Cloud(StepFailure),
 }
 
 fn worst(results: &[Result<Done, Trouble>]) -> Option<(Class, &'static str)> {
@@ -182,7 +189,7 @@ fn worst(results: &[Result<Done, Trouble>]) -> Option<(Class, &'static str)> {
     };
     let failures = results.iter().filter_map(|result| match result {
         Err(Trouble::Failed(failure)) => Some((failure.class(), failure.reason())),
-        Err(Trouble::Skipped(_) | Trouble::Server(_)) | Ok(_) => None,
+        Err(Trouble::Skipped(_) | Trouble::Server(_) | Trouble::Cloud(_)) | Ok(_) => None,
     });
     failures.min_by_key(|(class, _)| urgency(*class))
 }
@@ -193,6 +200,7 @@ fn into_result(result: Result<Done, Trouble>) -> StepResult {
         Ok(Done { changed: false, remember, editors: _ }) => StepResult::Already(remember),
         Err(Trouble::Skipped(why)) => StepResult::Skipped(why),
         Err(Trouble::Failed(failure)) => StepResult::Failed(step_failure(&failure, failure.to_string())),
+        Err(Trouble::Cloud(failure)) => StepResult::Failed(failure),
         Err(Trouble::Server(failure)) => StepResult::Failed(StepFailure {
             reason: failure.reason().into(),
             message: failure.to_string(),

@@ -1,13 +1,16 @@
 //! What one pass over a resource needs from the host, in one value: views, the plugin, hands to act with, and what this
 //! process remembers of earlier passes. Built once; every test builds its own.
 
+mod cloud;
 mod memory;
 mod missing;
 
+pub use cloud::Cloud;
 pub use memory::{Memories, Memory, Quiet};
 
 use crate::{
     act::{self, Actor},
+    azure::Azure,
     clock::Clock,
     decide::decider::Decider,
     entropy::Entropy,
@@ -37,6 +40,8 @@ pub struct Context {
     pub plugins: Arc<Plugins>,
     /// Talks to MySQL servers.
     pub mysql: Arc<dyn Servers>,
+    /// Talks to Azure.
+    pub azure: Arc<Azure>,
     /// Changes the cluster.
     pub actor: Actor,
     /// The time of day.
@@ -65,6 +70,8 @@ pub struct Parts {
     pub plugins: Arc<Plugins>,
     /// Talks to MySQL servers.
     pub mysql: Arc<dyn Servers>,
+    /// Talks to Azure.
+    pub azure: Arc<Azure>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
@@ -88,6 +95,7 @@ impl Context {
             trigger,
             plugins,
             mysql,
+            azure,
             clock,
             entropy,
             fingerprints,
@@ -97,7 +105,7 @@ impl Context {
         let (reader, writer) = act::kubernetes::connect(client, metrics.clone());
         let discovery = watches.discovery().clone();
         let actor = Actor { writer, reader, discovery, ledger: ledger.clone(), entropy, fingerprints, stop };
-        let backends = Backends { mysql: true, ..Backends::default() };
+        let backends = Backends { mysql: true, azure: true, vault: true };
         let limits = CheckLimits { backends, ..CheckLimits::default() };
         Context {
             cache,
@@ -106,6 +114,7 @@ impl Context {
             trigger,
             plugins,
             mysql,
+            azure,
             actor,
             clock,
             limits,

@@ -4,6 +4,7 @@
 //! folder here, but for `check`, which is pure and lives in the `model` crate. [`driver`] turns the wheel.
 
 pub mod act;
+pub mod azure;
 pub mod backup;
 pub mod cli;
 pub mod client;

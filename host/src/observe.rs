@@ -5,6 +5,7 @@
 //! It goes in two steps. A [`Look`] collects references to cached objects and the identity of the whole; only when that
 //! identity is new, or the last pass left something to do, [`Look::snapshot`] and [`Look::facts`] read the documents.
 
+pub mod cloud;
 mod credentials;
 pub mod found;
 mod identity;
@@ -48,6 +49,8 @@ pub struct Look {
     pub unserved: Vec<Kind>,
     /// MySQL servers that were asked in this pass.
     pub servers: Arc<servers::Asked>,
+    /// What was seen in Azure in this pass.
+    pub cloud: Arc<cloud::Asked>,
     /// Same identity: same view of Kubernetes.
     pub identity: Identity,
     /// Same question: same snapshot, but for the time.
@@ -75,10 +78,10 @@ pub enum NotYet {
 }
 
 impl Look {
-    /// The same look with what servers answered.
-    pub fn with_servers(mut self, servers: Arc<servers::Asked>) -> Self {
-        self.question = self.identity.with_servers(&servers);
-        self.servers = servers;
+    /// The same look with what servers and Azure answered.
+    pub fn with_answers(mut self, servers: Arc<servers::Asked>, cloud: Arc<cloud::Asked>) -> Self {
+        self.question = self.identity.with_servers(&servers).with_cloud(&cloud);
+        (self.servers, self.cloud) = (servers, cloud);
         self
     }
 
@@ -130,6 +133,7 @@ pub fn look(
         inventory,
         unserved,
         servers: Arc::default(),
+        cloud: Arc::default(),
         identity: Identity::default(),
         question: Identity::default(),
     };

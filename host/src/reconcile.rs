@@ -4,6 +4,7 @@
 //! one, in this process or another, ends in the same state.
 
 mod around;
+mod cloud;
 mod early;
 mod later;
 mod servers;
@@ -95,6 +96,7 @@ impl Context {
         let hands = self.hands(&look, memory, &checked, version.clone()).await;
         let still_wanted = || self.still_wanted(&look);
         let acted = self.actor.act(checked, &facts.resource, &hands, &mut memory.past, now, still_wanted).await;
+        let (cloud_wake, audit) = self.end_cloud(hands.cloud, &look, memory, &facts.resource).await;
         let mended = memory.learn(&acted.plan);
 
         let servers = has_servers(&decision);
@@ -106,10 +108,10 @@ impl Context {
             outcome: later::outcome(&acted, facts.resource.deleting, servers),
             version: servers.then_some(version),
             teardown,
-            news: report::news_of(&acted.plan, &decision),
+            news: report::news_of(&acted.plan, &decision).into_iter().chain(audit).collect(),
         };
         let told = report::report(self, memory, report).await;
-        let wake = later::wake(&look, decision.wake, self.clock.now());
+        let wake = later::wake(&look, decision.wake.into_iter().chain(cloud_wake).min(), self.clock.now());
         let quiet = Quiet { identity: look.identity, until: wake };
         memory.rest(later::is_quiet(&look, &acted, &told).then_some(quiet), &look.resource);
         match later::next(&acted, told, wake, servers, self.clock.now()) {
@@ -122,7 +124,7 @@ impl Context {
     /// nothing to decide.
     async fn ask(&self, key: &ObjectKey, served: &Served, memory: &mut Memory, now: Instant) -> Result<Asked, Next> {
         let mut round = 0;
-        let mut asked = None;
+        let (mut asked, mut seen) = (None, None);
         loop {
             let look = match observe::look(key, &self.cache, served, memory, &|kind| self.watches.ensure(kind)) {
                 Ok(look) => look,
@@ -142,21 +144,27 @@ impl Context {
                 Some(servers) => Arc::clone(servers),
                 None => self.ask_known_servers(&look, memory).await,
             };
-            let look = look.with_servers(servers.clone());
+            let cloud = match &seen {
+                Some(cloud) => Arc::clone(cloud),
+                None => self.ask_known_cloud(&look, served, memory).await,
+            };
+            let look = look.with_answers(servers.clone(), cloud.clone());
             round += 1;
             // Servers take their time to answer.
             match question::ask(&look, served, memory, self.clock.now().max(now), &self.metrics).await {
                 Err(NoDecision::Needs(queries)) if round < MOST_ROUNDS => memory.needs = queries,
                 Ok(decision) if round < MOST_ROUNDS => {
-                    match self.ask_new_servers(&look, &decision, memory, &servers).await {
-                        Some(more) => asked = Some(more),
-                        None => return Ok(Asked { look, resource, decided: Ok(decision) }),
+                    let more = self.ask_new_servers(&look, &decision, memory, &servers).await;
+                    let beyond = self.ask_new_cloud(&look, served, &decision, memory, &cloud).await;
+                    if more.is_none() && beyond.is_none() {
+                        return Ok(Asked { look, resource, decided: Ok(decision) });
                     }
+                    (asked, seen) = (more.or(Some(servers)), beyond.or(Some(cloud)));
                     continue;
                 }
                 decided => return Ok(Asked { look, resource, decided }),
             }
-            asked = Some(servers);
+            (asked, seen) = (Some(servers), Some(cloud));
         }
     }
 

@@ -10,6 +10,7 @@ mod load;
 mod orphans;
 mod serving;
 
+use crate::azure::Azure;
 use crate::client::{self, Gate, ShutOnDrop};
 use crate::clock::{Clock, SystemClock};
 use crate::context::{Context, Parts, Plugins};
@@ -52,6 +53,8 @@ pub struct RunConfig {
     pub listen_metrics: Option<SocketAddr>,
     /// Talks to MySQL servers.
     pub mysql: Arc<dyn Servers>,
+    /// Talks to Azure.
+    pub azure: Arc<Azure>,
     /// Folder for compiled plugins; none: compiled at each start.
     pub cache_dir: Option<PathBuf>,
     /// Where plugins are compiled.
@@ -82,6 +85,7 @@ impl RunConfig {
             requests_per_second: 1000,
             listen_metrics: None,
             mysql: Arc::new(mysql::SqlServers::new()),
+            azure: Arc::new(Azure::public()),
             cache_dir: None,
             compiler,
             system_namespace: "windlass-system".into(),
@@ -230,6 +234,7 @@ impl Host {
             trigger: trigger.clone(),
             plugins: plugins.clone(),
             mysql: config.mysql.clone(),
+            azure: config.azure.clone(),
             clock: config.clock.clone(),
             entropy: entropy.clone(),
             fingerprints: key,

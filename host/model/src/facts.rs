@@ -26,6 +26,9 @@ pub struct Facts {
     pub objects: Objects,
     /// What was found of each item of another backend, by its id. Missing: not looked at.
     pub external: BTreeMap<ItemId, External>,
+    /// What was found of each place of another backend that the inventory names, by its name in lower case. An item may
+    /// have moved: what is at its new place says nothing about the old one.
+    pub listed: BTreeMap<String, External>,
     /// What exists on behalf of the resource, as the last pass wrote it down. An inventory that cannot be read is an
     /// error and never an empty one: nothing is deleted on doubt.
     pub inventory: Result<Inventory, InventoryError>,
@@ -47,6 +50,7 @@ impl Facts {
             plugin: plugin.into(),
             objects: Objects::default(),
             external: BTreeMap::new(),
+            listed: BTreeMap::new(),
             inventory,
             last_writes: BTreeMap::new(),
             scopes: Scopes::default(),
@@ -317,6 +321,9 @@ pub enum Presence {
     Present,
     /// No answer.
     Unknown,
+    /// It is, or may be, there, and nothing can be done about it now: work is under way, or was refused and is not yet to
+    /// be tried again.
+    Busy,
 }
 
 /// What this process knows of its own last successful write of an item.

@@ -2,6 +2,7 @@
 //!
 //! The types mirror `wit/v1`, so that one adapter per contract version maps to one internal model.
 
+pub mod azure;
 pub mod check;
 pub mod decision;
 pub mod description;

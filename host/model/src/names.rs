@@ -31,6 +31,8 @@ pub const ANNOTATION_SECRET_GENERATION: &str = "windlass.dev/secret-generation";
 
 /// Annotation on resources, by the host: what exists on their behalf, in order of creation.
 pub const ANNOTATION_INVENTORY: &str = "windlass.dev/inventory";
+/// Annotation on resources, by the host: what it sent to Azure and what became of it, see [`crate::azure::Journal`].
+pub const ANNOTATION_AZURE: &str = "windlass.dev/azure";
 /// Annotation on resources, by users: `true` stops all side effects.
 pub const ANNOTATION_PAUSED: &str = "windlass.dev/paused";
 /// Annotation on resources, by users: item ids, comma-separated, or `*`, that may be deleted although they are

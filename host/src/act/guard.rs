@@ -1,6 +1,7 @@
 //! A last look at the server itself before something is destroyed or taken over: what a cache says may be old (B5).
 
 use super::{Actor, Failure, kubernetes::Target};
+use model::names::{ANNOTATION_AZURE, ANNOTATION_INVENTORY};
 use model::{Checked, Plan, facts::ResourceFacts, plan::Live};
 use serde_json::Value;
 
@@ -35,7 +36,7 @@ pub(super) async fn confirm_resource(
 fn same_wish(seen: &ResourceFacts, now: &ResourceFacts) -> bool {
     let users = |facts: &ResourceFacts| {
         let mut annotations = facts.annotations.clone();
-        annotations.retain(|name, _| name.starts_with("windlass.dev/") && name != model::names::ANNOTATION_INVENTORY);
+        annotations.retain(|name, _| name.starts_with("windlass.dev/") && ![ANNOTATION_INVENTORY, ANNOTATION_AZURE].contains(&name.as_str()));
         annotations
     };
     seen.uid == now.uid

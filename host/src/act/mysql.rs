@@ -25,6 +25,8 @@ pub struct Hands<'a> {
     pub confirmed: BTreeSet<ItemId>,
     /// Version of the resource that was decided for, or of our own last write to it in this pass.
     pub version: String,
+    /// What acting on things in Azure needs.
+    pub cloud: super::CloudHands<'a>,
 }
 
 impl Hands<'_> {

@@ -49,11 +49,24 @@ pub async fn let_go(actor: &Actor, resource: &ResourceFacts) -> Result<(), Recor
     }
     let others: Vec<&String> = resource.finalizers.iter().filter(|finalizer| *finalizer != names::FINALIZER).collect();
     let patch_body =
-        json!({"metadata": { "finalizers": others, "annotations": { names::ANNOTATION_INVENTORY: null } }});
+        json!({"metadata": { "finalizers": others, "annotations": { names::ANNOTATION_INVENTORY: null, names::ANNOTATION_AZURE: null } }});
     match patch(actor, resource, &patch_body).await {
         Ok(_) | Err(RecordError { failure: Failure::NotFound, .. }) => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+/// Sets an annotation of the resource, under its uid and the version that is known of it. Returns the new version.
+pub(super) async fn annotate(
+    actor: &Actor,
+    resource: &ResourceFacts,
+    version: &str,
+    name: &str,
+    value: Option<&str>,
+) -> Result<String, Failure> {
+    let known = ResourceFacts { resource_version: version.to_owned(), ..resource.clone() };
+    let body = json!({"metadata": { "annotations": { name: value } }});
+    patch(actor, &known, &body).await.map_err(|error| error.failure)
 }
 
 async fn patch(actor: &Actor, resource: &ResourceFacts, body: &Value) -> Result<String, RecordError> {

@@ -44,6 +44,8 @@ pub struct Memory {
     pub lease: Option<Lease>,
     /// Values of the Secrets that those servers name.
     pub credentials: Credentials,
+    /// What is remembered of things in Azure.
+    pub cloud: super::Cloud,
     /// What the plugin asked for last by `needs`.
     pub needs: Vec<RelatedQuery>,
     /// Objects in the way of its items, and objects of its inventory that do not carry its marks.

@@ -67,6 +67,23 @@ impl Identity {
     }
 }
 
+impl Identity {
+    /// The identity of a view that holds things in Azure besides.
+    pub(super) fn with_cloud(self, cloud: &super::cloud::Asked) -> Self {
+        if cloud.sights.is_empty() {
+            return self;
+        }
+        let text = cloud.fingerprint();
+        let (mut one, mut two) = (DefaultHasher::new(), DefaultHasher::new());
+        two.write_u8(1);
+        for hasher in [&mut one, &mut two] {
+            self.hash(hasher);
+            text.hash(hasher);
+        }
+        Identity(one.finish(), two.finish())
+    }
+}
+
 fn sighting(key: &ObjectKey, seen: &Seen, hasher: &mut DefaultHasher) {
     key.hash(hasher);
     match seen {

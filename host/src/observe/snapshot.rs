@@ -50,6 +50,11 @@ impl Look {
             let last_error = memory.errors.get(id).cloned();
             items.insert(id.clone(), ObservedItem { ready_since, last_error, ..item });
         }
+        for item in self.cloud.observed() {
+            let ready_since = memory.ready_since(&item.id, item.ready, now);
+            let last_error = memory.errors.get(&item.id).cloned();
+            items.insert(item.id.clone(), ObservedItem { ready_since, last_error, ..item });
+        }
         memory.forget_others(items.len() + unnamed.len(), || {
             let overlaid = self.overlaid.iter().map(|(_, _, seen)| seen);
             let named = self.named.iter().map(|(_, seen)| seen).chain(overlaid).filter_map(|seen| match seen {
@@ -57,7 +62,8 @@ impl Look {
                 Seen::Absent | Seen::Unknown(_) => None,
             });
             let objects = self.owned.iter().chain(named).map(|object| object.uid.as_str());
-            objects.chain(self.servers.keys().map(String::as_str)).collect()
+            let servers = self.servers.keys().map(String::as_str);
+            objects.chain(servers).chain(self.cloud.items.keys().map(String::as_str)).collect()
         });
         let related = self.related.iter().map(|answer| RelatedAnswer {
             name: answer.query.name.clone(),
@@ -105,6 +111,7 @@ impl Look {
             }
         }
         servers::note(&mut facts, &self.servers, decision);
+        self.cloud.note(&mut facts, decision);
         facts
     }
 

@@ -133,7 +133,7 @@ pub(super) fn next(
         (Some((class, reason)), _) => return retry(class, reason),
         (None, _) => {}
     }
-    let of_kubernetes = acted.plan.steps().iter().any(|step| !step.action.is_server());
+    let of_kubernetes = acted.plan.steps().iter().any(|step| !step.action.is_server() && !step.action.is_cloud());
     if of_kubernetes && acted.writes == 0 {
         return again();
     }

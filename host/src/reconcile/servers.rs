@@ -89,7 +89,8 @@ impl Context {
         });
         let confirmed = confirmed.map(|(id, _)| id.clone()).collect();
         let wanted = if servers.is_empty() { Vec::new() } else { self.with_secrets(look, memory, servers).await };
-        Hands { servers: &*self.mysql, clock: &*self.clock, owner: owner(look), wanted, confirmed, version }
+        let cloud = self.cloud_hands(look, memory, version.clone()).await;
+        Hands { servers: &*self.mysql, clock: &*self.clock, owner: owner(look), wanted, confirmed, version, cloud }
     }
 
     async fn with_secrets(&self, look: &Look, memory: &mut Memory, servers: Vec<(ItemId, MysqlServer)>) -> Vec<Wanted> {

@@ -138,17 +138,26 @@ fn external(
     }
     match backend {
         Backend::Mysql => {}
-        Backend::Azure if grants.azure_scopes.iter().any(|scope| within(scope, name)) => {}
+        Backend::Azure if azure_granted(grants, name) => {}
         Backend::Azure => add(Rule::OutsideScope, "the resource id is in no granted subscription or resource group"),
         Backend::Vault => {
             let Body::Vault(secret) = &one.body else { return };
-            let wanted = secret.vault.trim_end_matches('/').to_ascii_lowercase();
-            let granted = |vault: &String| vault.trim_end_matches('/').to_ascii_lowercase() == wanted;
-            if !grants.vaults.iter().any(granted) {
+            if !vault_granted(grants, &secret.vault) {
                 add(Rule::OutsideScope, "the vault is not among the granted ones");
             }
         }
     }
+}
+
+/// Whether a plugin may read and write this ARM resource.
+pub fn azure_granted(grants: &Grants, id: &str) -> bool {
+    grants.backends.azure && grants.azure_scopes.iter().any(|scope| within(scope, id))
+}
+
+/// Whether a plugin may read and write secrets of this vault.
+pub fn vault_granted(grants: &Grants, vault: &str) -> bool {
+    let plain = |vault: &str| vault.trim_end_matches('/').to_ascii_lowercase();
+    grants.backends.vault && grants.vaults.iter().any(|granted| plain(granted) == plain(vault))
 }
 
 pub(super) fn has(backends: &Backends, backend: Backend) -> bool {

@@ -276,7 +276,7 @@ fn external(one: &Desired, facts: &Facts) -> Change {
     if watched {
         return match presence {
             Presence::Unknown => Change::Wait("its backend does not answer".into()),
-            Presence::Present => Change::None { ready: external_readied(ready) },
+            Presence::Present | Presence::Busy => Change::None { ready: external_readied(ready) },
             // Not ready rather than waiting: there is nothing that the host would do.
             Presence::Absent => {
                 Change::None { ready: Readied { ready: false, reason: "is not there and only looked at".into() } }
@@ -291,6 +291,7 @@ fn external(one: &Desired, facts: &Facts) -> Change {
     };
     match presence {
         Presence::Unknown => Change::Wait("its backend does not answer".into()),
+        Presence::Busy => Change::Wait("is being worked on, or its last change was refused".into()),
         Presence::Present if !ours && !adopts && !facts.resource.allows_adopt(id) => Change::Collision(format!(
             "it exists and is not marked as ours; choose another name, or put {id} into annotation {} of the resource",
             names::ANNOTATION_ADOPT

@@ -239,9 +239,14 @@ fn external<'a>(entry: &Entry, facts: &'a Facts) -> State<'a> {
     if matches!(entry.target, Target::External { backend: Backend::Mysql, .. }) {
         return State::Gone;
     }
-    match facts.external.get(&entry.id) {
+    let listed = match &entry.target {
+        Target::External { name, .. } => facts.listed.get(&name.to_ascii_lowercase()),
+        Target::Object(_) | Target::Secret(_) => None,
+    };
+    match listed.or_else(|| facts.external.get(&entry.id)) {
         Some(external) => match external.presence {
             Presence::Absent => State::Gone,
+            Presence::Busy => State::Unknown(format!("{} is being worked on, or refused to go for now", entry.target)),
             Presence::Unknown => State::Unknown(format!("the backend of {} does not answer", entry.target)),
             // Without its mark it is never deleted (I7).
             Presence::Present if external.ours => State::External,
@@ -284,7 +289,10 @@ fn existing(
         let exists = match &one.entry.target {
             Target::Object(key) | Target::Secret(key) => there(key),
             Target::External { .. } => {
-                facts.external.get(&one.entry.id).is_some_and(|external| external.presence == Presence::Present)
+                facts
+                    .external
+                    .get(&one.entry.id)
+                    .is_some_and(|external| matches!(external.presence, Presence::Present | Presence::Busy))
             }
         };
         let stays = settled.get(&one.entry.id) == Some(&true);

@@ -208,6 +208,15 @@ impl Action {
         matches!(self, Action::Mysql(_))
     }
 
+    /// The step is about something in Azure.
+    pub fn is_cloud(&self) -> bool {
+        match self {
+            Action::Azure(_) | Action::Vault(_) => true,
+            Action::RemoveExternal { backend, .. } => *backend != Backend::Mysql,
+            _ => false,
+        }
+    }
+
     /// One word for logs, metrics and the `plan` command.
     pub fn verb(&self) -> &'static str {
         match self {

@@ -1,0 +1,327 @@
+//! Things in Azure in a plan: one step in, the write that it takes sent, and what came of it written down, out. That a
+//! creation is about to be sent is written on the resource before it is: whatever happens then, the next pass knows that
+//! the thing may exist, and that it is ours.
+
+use super::{Actor, Done, Failure, Trouble, record};
+use crate::{
+    azure::{Azure, Looking, Order, Place, Scoped, Seen, Sent, Sight, Silence},
+    clock::Clock,
+    mysql::{Credential, Secrets},
+    observe::cloud::{Asked, secret_keys},
+    report::News,
+};
+use model::{
+    Body, Class, ItemId,
+    azure::{ArmWanted, Course, Existence, Journal, VaultWanted, Write, compare, course::DELETION},
+    decision::{ArmResource, VaultSecret},
+    facts::ResourceFacts,
+    inventory::Backend,
+    names::ANNOTATION_AZURE,
+    plan::{Action, Failure as StepFailure, Step},
+    snapshot::{FailureClass, Instant},
+};
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// How often a write-down is tried again because the resource changed meanwhile.
+const ATTEMPTS: usize = 5;
+
+/// What acting on the things of one resource in Azure needs.
+pub struct CloudHands<'a> {
+    /// Talks to Azure.
+    pub azure: &'a Azure,
+    /// The time of day.
+    pub clock: &'a dyn Clock,
+    /// Whose tokens.
+    pub identity: Scoped,
+    /// What was seen in this pass.
+    pub asked: Arc<Asked>,
+    /// Values of the Secrets that items are filled from.
+    pub secrets: Secrets,
+    /// What is remembered.
+    pub book: tokio::sync::Mutex<Book>,
+    /// What happened.
+    pub told: Mutex<Told>,
+}
+
+/// The journal and the annotation that holds it.
+#[derive(Debug, Default)]
+pub struct Book {
+    /// What is remembered.
+    pub journal: Journal,
+    /// The annotation, as it was last seen or written.
+    pub written: Option<String>,
+    /// Version of the resource.
+    pub version: String,
+}
+
+/// What happened.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// An audit event for each write.
+    pub news: Vec<News>,
+    /// Places that have to be looked at again.
+    pub touched: BTreeSet<String>,
+    /// When Azure's pause ends.
+    pub paused_until: Option<Instant>,
+}
+
+impl CloudHands<'_> {
+    /// What happened so far.
+    pub fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) async fn converge(&self, actor: &Actor, step: &Step, resource: &ResourceFacts) -> Result<Done, Trouble> {
+        match &step.action {
+            Action::Azure(wanted) => self.resource(actor, &step.item, wanted, resource).await,
+            Action::Vault(wanted) => self.secret(actor, &step.item, wanted, resource).await,
+            Action::RemoveExternal { backend, name, api_version } => {
+                self.removal(actor, *backend, name, api_version, resource).await
+            }
+            _ => Err(Trouble::Skipped("it is not of Azure".into())),
+        }
+    }
+
+    fn seen(&self, key: &str) -> Result<&Sight, Trouble> {
+        self.asked.sights.get(key).ok_or_else(|| Trouble::Skipped("it was not looked at in this pass".into()))
+    }
+
+    async fn resource(
+        &self,
+        actor: &Actor,
+        item: &ItemId,
+        wanted: &ArmResource,
+        resource: &ResourceFacts,
+    ) -> Result<Done, Trouble> {
+        let key = wanted.resource_id.to_ascii_lowercase();
+        let Seen::Arm(seen) = &self.seen(&key)?.seen else { return Err(silent("NotAsked")) };
+        let fingerprints = wanted.secrets.iter().map(|(_, key)| self.secrets.fingerprint(key).map(str::to_owned));
+        let judged = ArmWanted { resource: wanted, uid: &resource.uid, fingerprints: fingerprints.collect() };
+        let write = match judged.course(seen, self.clock.now()) {
+            Course::Write(write) => write,
+            Course::Settled { .. } => return Ok(Done { changed: false, remember: None, editors: Vec::new() }),
+            Course::Wait(why) => return Err(Trouble::Skipped(why.into())),
+        };
+        let (mut body, filled, patches) = match write {
+            Write::Put { body, secrets } => (body, secrets, false),
+            Write::Patch { body, secrets } => (body, secrets, true),
+            Write::SetSecret | Write::RecoverSecret => return Err(Trouble::Skipped("it is no secret".into())),
+        };
+        let mut values: Vec<&[u8]> = Vec::new();
+        for (pointer, secret) in &filled {
+            let Some(Credential { value, .. }) = self.secrets.get(secret) else {
+                return Err(Trouble::Skipped(format!("Secret {} has no key {} yet", secret.secret, secret.key)));
+            };
+            values.push(value.expose());
+            compare::set(&mut body, pointer, Value::from(String::from_utf8_lossy(value.expose()).into_owned()));
+        }
+        let (id, api_version, body) = (&wanted.resource_id, &wanted.api_version, &body);
+        let order =
+            if patches { Order::Patch { id, api_version, body } } else { Order::Put { id, api_version, body } };
+        let creates = seen.live.is_none();
+        self.send(actor, resource, item, &key, &order, &judged.wish(), creates, &values).await
+    }
+
+    async fn secret(
+        &self,
+        actor: &Actor,
+        item: &ItemId,
+        wanted: &VaultSecret,
+        resource: &ResourceFacts,
+    ) -> Result<Done, Trouble> {
+        let address = crate::observe::cloud::address(wanted);
+        let key = address.to_ascii_lowercase();
+        let Seen::Vault(seen) = &self.seen(&key)?.seen else { return Err(silent("NotAsked")) };
+        let credential = self.secrets.get(&wanted.value);
+        let fingerprint = credential.map(|credential| credential.fingerprint.to_string());
+        let judged = VaultWanted { secret: wanted, uid: &resource.uid, fingerprint };
+        let Course::Write(write) = judged.course(seen, self.clock.now()) else {
+            return Ok(Done { changed: false, remember: None, editors: Vec::new() });
+        };
+        let Some(credential) = credential else { return Err(Trouble::Skipped("the Secret has no such key yet".into())) };
+        let value = String::from_utf8_lossy(credential.value.expose()).into_owned();
+        let order = match write {
+            Write::RecoverSecret => Order::RecoverSecret { address: &address },
+            Write::SetSecret | Write::Put { .. } | Write::Patch { .. } => Order::SetSecret {
+                address: &address,
+                value: &value,
+                content_type: wanted.content_type.as_deref(),
+                uid: &resource.uid,
+            },
+        };
+        let values = [credential.value.expose().as_slice()];
+        self.send(actor, resource, item, &key, &order, &judged.wish(), seen.live.is_none(), &values).await
+    }
+
+    async fn removal(
+        &self,
+        actor: &Actor,
+        backend: Backend,
+        name: &str,
+        api_version: &str,
+        resource: &ResourceFacts,
+    ) -> Result<Done, Trouble> {
+        let (id, api) = (name.to_owned(), api_version.to_owned());
+        let place = match backend {
+            Backend::Azure => Place::Arm { id, api_version: api, unique: false },
+            Backend::Vault => Place::Vault(id),
+            Backend::Mysql => return Err(Trouble::Skipped("it is not of Azure".into())),
+        };
+        let key = place.key();
+        let record = self.book.lock().await.journal.record(&key);
+        // What was seen may be old by now, and a deletion cannot be taken back (B5).
+        let looking = Looking {
+            identity: self.identity()?,
+            fingerprint: &|_| String::new(),
+            uid: &resource.uid,
+            known: &|_| None,
+            now: self.clock.now(),
+        };
+        let sent = record.existence == Existence::Sent;
+        match self.azure.still_ours(&looking, &place, &record).await.map_err(|silence| self.silence(&silence))? {
+            Some(true) => {}
+            None if sent => {}
+            Some(false) => return Err(trouble("NotOurs", "it does not carry the mark of this resource any more".into())),
+            None => {
+                self.told().touched.insert(key);
+                return Ok(Done { changed: true, remember: None, editors: Vec::new() });
+            }
+        }
+        let order = match &place {
+            Place::Arm { id, api_version, .. } => Order::Delete { id, api_version },
+            Place::Vault(address) => Order::DeleteSecret { address },
+        };
+        self.send(actor, resource, name, &key, &order, DELETION, false, &[]).await
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "three call sites; a struct for it would only repeat the names")]
+    async fn send(
+        &self,
+        actor: &Actor,
+        resource: &ResourceFacts,
+        item: &str,
+        key: &str,
+        order: &Order<'_>,
+        wish: &str,
+        creates: bool,
+        values: &[&[u8]],
+    ) -> Result<Done, Trouble> {
+        let identity = self.identity()?;
+        let (mut noted, before) = {
+            let mut book = self.book.lock().await;
+            let mut noted = book.journal.record(key);
+            let before = noted.existence;
+            if creates && !noted.may_exist() {
+                noted.existence = Existence::Sent;
+                book.journal.put(key, noted.clone());
+                book.write(actor, resource, false).await.map_err(Trouble::Failed)?;
+            }
+            (noted, before)
+        };
+        let outcome = self.azure.write(identity, order, wish, before, values, &mut noted, self.clock.now()).await;
+        self.told().touched.insert(key.to_owned());
+        let durable = noted.pending.is_some() || noted.failure.is_some();
+        {
+            let mut book = self.book.lock().await;
+            book.journal.put(key, noted);
+            if durable && let Err(failure) = book.write(actor, resource, true).await {
+                // This process remembers, and the resource itself tells every other.
+                tracing::warn!(resource = %resource.key, %failure, "what was sent to Azure could not be written down");
+            }
+        }
+        let verb = order.verb();
+        match outcome {
+            Ok(Sent::Taken { request_id }) => {
+                tracing::info!(target: "windlass::audit", resource = %resource.key, verb, place = key, request_id, "sent");
+                self.tell(false, "AzureWrite", format!("{verb} {key} was accepted (request {request_id})"));
+                Ok(Done { changed: true, remember: None, editors: Vec::new() })
+            }
+            Ok(Sent::Busy) => Err(Trouble::Skipped("Azure is at work on it already".into())),
+            Ok(Sent::Refused { code, message, class, request_id }) => {
+                tracing::info!(target: "windlass::audit", resource = %resource.key, verb, place = key, request_id, code, "refused");
+                self.tell(true, "AzureWriteRefused", format!("{verb} {key} was refused: {code} (request {request_id})"));
+                let class = match class {
+                    FailureClass::Transient => Class::Retry,
+                    FailureClass::Blocked => Class::Blocked,
+                    FailureClass::Final => Class::WaitForChange,
+                };
+                let message = format!("azure refused {verb} for {item}: {code}: {message}");
+                Err(Trouble::Cloud(StepFailure { reason: code, message, class }))
+            }
+            Err(silence) => {
+                let word = silence.word();
+                if !matches!(silence, Silence::Throttled(_)) {
+                    tracing::info!(target: "windlass::audit", resource = %resource.key, verb, place = key, word, "no answer");
+                }
+                Err(self.silence(&silence))
+            }
+        }
+    }
+
+    fn identity(&self) -> Result<&crate::azure::Identity, Trouble> {
+        self.identity.as_ref().map_err(|word| silent(word))
+    }
+
+    fn tell(&self, warning: bool, reason: &str, message: String) {
+        self.told().news.push(News::occurrence(warning, reason, message));
+    }
+
+    /// A pause is no failure of this item: it is left to a later pass.
+    fn silence(&self, silence: &Silence) -> Trouble {
+        match silence {
+            Silence::Throttled(left) => {
+                let until = self.clock.now() + u64::try_from(left.as_millis()).unwrap_or(u64::MAX / 2) + 1;
+                let mut told = self.told();
+                told.paused_until = Some(told.paused_until.map_or(until, |before| before.max(until)));
+                Trouble::Skipped("azure asked for a pause".into())
+            }
+            Silence::Unreachable(word) | Silence::NoToken(word) => silent(word),
+        }
+    }
+}
+
+fn silent(word: &str) -> Trouble {
+    trouble(word, format!("azure did not answer ({word}); what became of it is looked at"))
+}
+
+fn trouble(reason: &str, message: String) -> Trouble {
+    Trouble::Cloud(StepFailure { reason: reason.into(), message, class: Class::Retry })
+}
+
+impl Book {
+    /// Writes the journal onto the resource, if it differs from what is there. `again`: also onto a newer version of it.
+    pub async fn write(&mut self, actor: &Actor, resource: &ResourceFacts, again: bool) -> Result<(), Failure> {
+        let text = self.journal.write();
+        if text == self.written {
+            return Ok(());
+        }
+        for _ in 0..ATTEMPTS {
+            match record::annotate(actor, resource, &self.version, ANNOTATION_AZURE, text.as_deref()).await {
+                Ok(version) => {
+                    (self.version, self.written) = (version, text);
+                    return Ok(());
+                }
+                Err(Failure::Changed(_)) if again => {
+                    let served = actor.served_as(&resource.key).await?;
+                    let target = super::kubernetes::Target { key: &resource.key, resource: &served };
+                    let stored = actor.reader.get(target).await?.as_ref().and_then(ResourceFacts::from_object);
+                    match stored.filter(|stored| stored.uid == resource.uid) {
+                        Some(stored) => self.version = stored.resource_version,
+                        None => return Err(Failure::NotFound),
+                    }
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        Err(Failure::Changed("the resource changes all the time".into()))
+    }
+}
+
+/// The values that the items of a plan are filled from.
+pub fn needed(items: &BTreeMap<ItemId, Arc<Body>>) -> BTreeSet<&model::decision::SecretKey> {
+    items.values().flat_map(|body| secret_keys(body)).collect()
+}
