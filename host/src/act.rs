@@ -137,7 +137,8 @@ impl Actor {
         let worst = worst(&results);
         let changed = |result: &Result<Done, Trouble>| matches!(result, Ok(Done { changed: true, .. }));
         let elsewhere = |step: &model::plan::Step| step.action.is_server() || step.action.is_cloud();
-        let servers_changed = plan.steps().iter().zip(&results).any(|(step, result)| elsewhere(step) && changed(result));
+        let servers_changed =
+            plan.steps().iter().zip(&results).any(|(step, result)| elsewhere(step) && changed(result));
         let writes = results.iter().filter(|result| changed(result)).count();
         Acted { plan: plan.applied(results.into_iter().map(into_result).collect()), worst, writes, servers_changed }
     }

@@ -1,5 +1,6 @@
 //! The command line: arguments come in, one of the subcommands runs, an exit code goes out. One file for each.
 
+mod azure;
 mod backup;
 #[cfg(feature = "dev")]
 mod cluster;

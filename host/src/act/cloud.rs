@@ -120,8 +120,7 @@ impl CloudHands<'_> {
             compare::set(&mut body, pointer, Value::from(String::from_utf8_lossy(value.expose()).into_owned()));
         }
         let (id, api_version, body) = (&wanted.resource_id, &wanted.api_version, &body);
-        let order =
-            if patches { Order::Patch { id, api_version, body } } else { Order::Put { id, api_version, body } };
+        let order = if patches { Order::Patch { id, api_version, body } } else { Order::Put { id, api_version, body } };
         let creates = seen.live.is_none();
         self.send(actor, resource, item, &key, &order, &judged.wish(), creates, &values).await
     }
@@ -142,7 +141,9 @@ impl CloudHands<'_> {
         let Course::Write(write) = judged.course(seen, self.clock.now()) else {
             return Ok(Done { changed: false, remember: None, editors: Vec::new() });
         };
-        let Some(credential) = credential else { return Err(Trouble::Skipped("the Secret has no such key yet".into())) };
+        let Some(credential) = credential else {
+            return Err(Trouble::Skipped("the Secret has no such key yet".into()));
+        };
         let value = String::from_utf8_lossy(credential.value.expose()).into_owned();
         let order = match write {
             Write::RecoverSecret => Order::RecoverSecret { address: &address },
@@ -185,7 +186,9 @@ impl CloudHands<'_> {
         match self.azure.still_ours(&looking, &place, &record).await.map_err(|silence| self.silence(&silence))? {
             Some(true) => {}
             None if sent => {}
-            Some(false) => return Err(trouble("NotOurs", "it does not carry the mark of this resource any more".into())),
+            Some(false) => {
+                return Err(trouble("NotOurs", "it does not carry the mark of this resource any more".into()));
+            }
             None => {
                 self.told().touched.insert(key);
                 return Ok(Done { changed: true, remember: None, editors: Vec::new() });
@@ -243,7 +246,11 @@ impl CloudHands<'_> {
             Ok(Sent::Busy) => Err(Trouble::Skipped("Azure is at work on it already".into())),
             Ok(Sent::Refused { code, message, class, request_id }) => {
                 tracing::info!(target: "windlass::audit", resource = %resource.key, verb, place = key, request_id, code, "refused");
-                self.tell(true, "AzureWriteRefused", format!("{verb} {key} was refused: {code} (request {request_id})"));
+                self.tell(
+                    true,
+                    "AzureWriteRefused",
+                    format!("{verb} {key} was refused: {code} (request {request_id})"),
+                );
                 let class = match class {
                     FailureClass::Transient => Class::Retry,
                     FailureClass::Blocked => Class::Blocked,

@@ -36,7 +36,9 @@ pub(super) async fn confirm_resource(
 fn same_wish(seen: &ResourceFacts, now: &ResourceFacts) -> bool {
     let users = |facts: &ResourceFacts| {
         let mut annotations = facts.annotations.clone();
-        annotations.retain(|name, _| name.starts_with("windlass.dev/") && ![ANNOTATION_INVENTORY, ANNOTATION_AZURE].contains(&name.as_str()));
+        annotations.retain(|name, _| {
+            name.starts_with("windlass.dev/") && ![ANNOTATION_INVENTORY, ANNOTATION_AZURE].contains(&name.as_str())
+        });
         annotations
     };
     seen.uid == now.uid

@@ -48,8 +48,7 @@ pub async fn let_go(actor: &Actor, resource: &ResourceFacts) -> Result<(), Recor
         return Ok(());
     }
     let others: Vec<&String> = resource.finalizers.iter().filter(|finalizer| *finalizer != names::FINALIZER).collect();
-    let patch_body =
-        json!({"metadata": { "finalizers": others, "annotations": { names::ANNOTATION_INVENTORY: null, names::ANNOTATION_AZURE: null } }});
+    let patch_body = json!({"metadata": { "finalizers": others, "annotations": { names::ANNOTATION_INVENTORY: null, names::ANNOTATION_AZURE: null } }});
     match patch(actor, resource, &patch_body).await {
         Ok(_) | Err(RecordError { failure: Failure::NotFound, .. }) => Ok(()),
         Err(error) => Err(error),

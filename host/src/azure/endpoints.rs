@@ -53,10 +53,6 @@ impl Endpoints {
 
     /// That of China.
     pub fn china() -> Self {
-        Endpoints::of(
-            "https://management.chinacloudapi.cn",
-            "https://login.chinacloudapi.cn",
-            "https://vault.azure.cn",
-        )
+        Endpoints::of("https://management.chinacloudapi.cn", "https://login.chinacloudapi.cn", "https://vault.azure.cn")
     }
 }

@@ -93,7 +93,9 @@ impl Gates {
                     turn: Arc::default(),
                 });
                 let now = Instant::now();
-                if let Some(left) = gate.closed_until.and_then(|until| until.checked_duration_since(now)).filter(|left| !left.is_zero()) {
+                if let Some(left) =
+                    gate.closed_until.and_then(|until| until.checked_duration_since(now)).filter(|left| !left.is_zero())
+                {
                     return Err(Closed(left));
                 }
                 if gate.flying < gate.room {

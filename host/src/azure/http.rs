@@ -52,9 +52,8 @@ impl Wire {
         if let Some(client) = &*client {
             return Ok(client.clone());
         }
-        let builder = hyper_rustls::HttpsConnectorBuilder::new()
-            .with_native_roots()
-            .map_err(|_| HttpError("TlsFailed"))?;
+        let builder =
+            hyper_rustls::HttpsConnectorBuilder::new().with_native_roots().map_err(|_| HttpError("TlsFailed"))?;
         let connector = builder.https_or_http().enable_http1().build();
         let made = Client::builder(TokioExecutor::new()).pool_idle_timeout(Duration::from_secs(60)).build(connector);
         *client = Some(made.clone());
@@ -81,9 +80,11 @@ impl Wire {
         let (mut parts, body) = request.into_parts();
         parts.uri = self.address(&parts.uri)?;
         let request = http::Request::from_parts(parts, Full::new(Bytes::from(body)));
-        let response = self.client()?.request(request).await.map_err(|error| {
-            HttpError(if error.is_connect() { "Refused" } else { "Broken" })
-        })?;
+        let response = self
+            .client()?
+            .request(request)
+            .await
+            .map_err(|error| HttpError(if error.is_connect() { "Refused" } else { "Broken" }))?;
         let (parts, body) = response.into_parts();
         let body = Limited::new(body, MOST_BYTES).collect().await.map_err(|_| HttpError("Broken"))?;
         Ok(http::Response::from_parts(parts, body.to_bytes().to_vec()))
@@ -92,10 +93,8 @@ impl Wire {
 
 impl Http for Wire {
     fn send(&self, request: http::Request<Vec<u8>>) -> BoxFuture<'_, Result<http::Response<Vec<u8>>, HttpError>> {
-        async move {
-            tokio::time::timeout(DEADLINE, self.exchange(request)).await.unwrap_or(Err(HttpError("Timeout")))
-        }
-        .boxed()
+        async move { tokio::time::timeout(DEADLINE, self.exchange(request)).await.unwrap_or(Err(HttpError("Timeout"))) }
+            .boxed()
     }
 }
 

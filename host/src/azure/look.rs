@@ -88,7 +88,9 @@ impl Azure {
     pub async fn look(&self, looking: &Looking<'_>, place: &Place, journal: &Journal) -> Result<Seen, Silence> {
         let record = journal.record(&place.key());
         match place {
-            Place::Arm { id, api_version, unique } => self.look_at_resource(looking, id, api_version, *unique, record).await,
+            Place::Arm { id, api_version, unique } => {
+                self.look_at_resource(looking, id, api_version, *unique, record).await
+            }
             Place::Vault(address) => self.look_at_secret(looking, address, record).await,
         }
     }
@@ -166,7 +168,12 @@ impl Azure {
         Ok(())
     }
 
-    async fn name_taken(&self, looking: &Looking<'_>, id: &ResourceId, api_version: &str) -> Result<Option<String>, Silence> {
+    async fn name_taken(
+        &self,
+        looking: &Looking<'_>,
+        id: &ResourceId,
+        api_version: &str,
+    ) -> Result<Option<String>, Silence> {
         let path = format!("/subscriptions/{}/providers/{}/checkNameAvailability", id.subscription, id.provider);
         let body = json!({ "name": id.name(), "type": id.type_name() });
         let answer = self.arm(looking.identity, Method::POST, &path, api_version, Some(&body)).await?;

@@ -1,6 +1,9 @@
 //! Secret values out of texts of others: a text and the values in, the text without them out, in whatever form they are.
 
-use base64::{Engine as _, engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD}};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 
 /// The text with every form of every value replaced: as it is, percent-encoded, as JSON, in Base64.
 pub fn scrub<'a>(text: &str, values: impl IntoIterator<Item = &'a [u8]>) -> String {

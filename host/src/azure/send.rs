@@ -142,7 +142,8 @@ impl Azure {
             return Ok(Sent::Taken { request_id });
         }
         let inner = operation::inner_code(&answer.body);
-        let vault_busy = matches!(inner, "ObjectIsBeingDeleted" | "ObjectIsBeingRecovered" | "ObjectIsDeletedButRecoverable");
+        let vault_busy =
+            matches!(inner, "ObjectIsBeingDeleted" | "ObjectIsBeingRecovered" | "ObjectIsDeletedButRecoverable");
         if is_in_progress(&code) || vault_busy {
             let retry_at = now + answer.wait(5).clamp(1_000, 60_000);
             record.pending =
@@ -163,7 +164,9 @@ impl Azure {
     async fn order(&self, identity: &Identity, order: &Order<'_>) -> Result<Answer, Silence> {
         match *order {
             Order::Put { id, api_version, body } => self.arm(identity, Method::PUT, id, api_version, Some(body)).await,
-            Order::Patch { id, api_version, body } => self.arm(identity, Method::PATCH, id, api_version, Some(body)).await,
+            Order::Patch { id, api_version, body } => {
+                self.arm(identity, Method::PATCH, id, api_version, Some(body)).await
+            }
             Order::Delete { id, api_version } => self.arm(identity, Method::DELETE, id, api_version, None).await,
             Order::SetSecret { address, value, content_type, uid } => {
                 self.secret(identity, address, Verb::Set { value, content_type, uid }).await
@@ -198,7 +201,9 @@ fn taken(order: &Order<'_>, answer: &Answer, wish: &str, record: &mut Record, no
     record.pending = None;
     let deletes = order.deletes();
     match order {
-        Order::Delete { .. } | Order::DeleteSecret { .. } if answer.status != 202 => record.existence = Existence::Unknown,
+        Order::Delete { .. } | Order::DeleteSecret { .. } if answer.status != 202 => {
+            record.existence = Existence::Unknown
+        }
         Order::Delete { .. } | Order::DeleteSecret { .. } => {}
         Order::RecoverSecret { .. } => {
             let retry_at = now + RECOVERY;

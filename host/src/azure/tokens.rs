@@ -1,16 +1,17 @@
 //! Tokens: an identity and an audience in, a bearer token out, by the credentials of `azure_identity` over the host's own
 //! HTTP client. Tokens are kept by those credentials until shortly before they end.
 
+use super::Silence;
 use super::credential::Identity;
 use super::endpoints::Endpoints;
 use super::http::{Http, HttpError};
-use super::Silence;
 use azure_core::cloud::CustomConfiguration;
 use azure_core::credentials::{Secret, TokenCredential};
 use azure_core::error::ErrorKind;
 use azure_core::http::headers::{HeaderName, HeaderValue, Headers};
 use azure_core::http::{
-    AsyncRawResponse, Body, ClientMethodOptions, ClientOptions, HttpClient, Request, RetryOptions, StatusCode, Transport,
+    AsyncRawResponse, Body, ClientMethodOptions, ClientOptions, HttpClient, Request, RetryOptions, StatusCode,
+    Transport,
 };
 use azure_identity::{
     ClientAssertion, ClientAssertionCredential, ClientAssertionCredentialOptions, ClientSecretCredential,
@@ -67,7 +68,8 @@ impl Tokens {
         let answer = credential.get_token(&[&scope], None).await;
         // Errors of the library may quote answers; only their class is kept.
         let word = answer.as_ref().err().map(word_of);
-        let refused = word.filter(|word| *word != "Timeout").map(|word| (tokio::time::Instant::now() + REFUSED_FOR, word));
+        let refused =
+            word.filter(|word| *word != "Timeout").map(|word| (tokio::time::Instant::now() + REFUSED_FOR, word));
         let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= MOST {
             all.clear();
@@ -156,7 +158,8 @@ impl HttpClient for Client {
             Body::SeekableStream(_) => return Err(unfit("a token request has no streamed body")),
         };
         let request = builder.body(body).map_err(|_| unfit("the token request is malformed"))?;
-        let answer = self.0.send(request).await.map_err(|error: HttpError| azure_core::Error::new(ErrorKind::Io, error))?;
+        let answer =
+            self.0.send(request).await.map_err(|error: HttpError| azure_core::Error::new(ErrorKind::Io, error))?;
         let (parts, body) = answer.into_parts();
         let mut headers = Headers::new();
         for (name, value) in &parts.headers {

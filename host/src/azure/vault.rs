@@ -57,7 +57,8 @@ mod tests {
     #[test]
     fn an_address_is_taken_apart_and_nothing_else_is_one() {
         assert_eq!(split("https://v.vault.azure.net/secrets/a-b"), Some(("https://v.vault.azure.net", "a-b")));
-        for wrong in ["http://v/secrets/a", "https://v/secrets/a?b", "https://v/x/secrets/a", "https:///secrets/a", "a"] {
+        for wrong in ["http://v/secrets/a", "https://v/secrets/a?b", "https://v/x/secrets/a", "https:///secrets/a", "a"]
+        {
             assert_eq!(split(wrong), None, "{wrong}");
         }
     }

@@ -1,6 +1,6 @@
 //! `windlass run`: the host.
 
-use super::{connection, stop};
+use super::{azure, connection, stop};
 use crate::decide::Compiler;
 use crate::run::{RunConfig, run as run_host};
 use anyhow::Context as _;
@@ -16,6 +16,8 @@ use std::time::Duration;
 pub(super) struct Arguments {
     #[command(flatten)]
     connection: connection::Arguments,
+    #[command(flatten)]
+    azure: azure::Arguments,
     /// Folder of plugins: NAME.wasm, and NAME.grants.yaml with what it may do
     #[arg(long, value_name = "DIR")]
     plugins: PathBuf,
@@ -55,6 +57,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         listen_metrics: arguments.listen_metrics,
         cache_dir: arguments.cache_dir,
         system_namespace: arguments.system_namespace,
+        azure: arguments.azure.azure()?,
         ..RunConfig::new(compiler)
     };
     Ok(run_host(config, client, shutdown).await?)

@@ -94,10 +94,11 @@ impl Context {
         let journal = &memory.cloud.journal;
         let due = |key: &String, place: &Place| match memory.cloud.sights.get(key) {
             None => true,
-            Some(sight) => must_name(place, sight) || is_due(sight, journal.record(key).pending.map(|one| one.retry_at), now),
+            Some(sight) => {
+                must_name(place, sight) || is_due(sight, journal.record(key).pending.map(|one| one.retry_at), now)
+            }
         };
-        let mut due: Vec<(String, Place)> =
-            places.into_iter().filter(|(key, place)| due(key, place)).collect();
+        let mut due: Vec<(String, Place)> = places.into_iter().filter(|(key, place)| due(key, place)).collect();
         if !due.is_empty() {
             // What things are in comes before them: whose they are follows from it.
             due.sort_by_key(|(key, _)| key.matches('/').count());
@@ -212,7 +213,8 @@ impl Context {
         } else {
             memory.cloud.credentials.resolve(&keys, namespace, &self.cache, &self.actor).await
         };
-        let identity = memory.cloud.identity.as_ref().map_or(Err("CredentialMissing"), |(_, identity)| identity.clone());
+        let identity =
+            memory.cloud.identity.as_ref().map_or(Err("CredentialMissing"), |(_, identity)| identity.clone());
         let book = crate::act::Book {
             journal: std::mem::take(&mut memory.cloud.journal),
             written: memory.cloud.written.take(),
@@ -238,7 +240,8 @@ impl Context {
         memory: &mut Memory,
         resource: &ResourceFacts,
     ) -> (Option<Instant>, Vec<crate::report::News>) {
-        let (mut book, told) = (hands.book.into_inner(), hands.told.into_inner().unwrap_or_else(|error| error.into_inner()));
+        let (mut book, told) =
+            (hands.book.into_inner(), hands.told.into_inner().unwrap_or_else(|error| error.into_inner()));
         if let Err(failure) = book.write(&self.actor, resource, true).await {
             tracing::debug!(resource = %resource.key, %failure, "what is remembered of Azure was not written down yet");
         }

@@ -94,7 +94,9 @@ impl ArmWanted<'_> {
         if marks::has_tags(&body) {
             set(&mut body, &format!("/tags/{}", marks::OWNER), self.uid.into());
             for ((pointer, _), fingerprint) in self.resource.secrets.iter().zip(&self.fingerprints) {
-                if let (Some(fingerprint), Some(tags)) = (fingerprint, body.get_mut("tags").and_then(Value::as_object_mut)) {
+                if let (Some(fingerprint), Some(tags)) =
+                    (fingerprint, body.get_mut("tags").and_then(Value::as_object_mut))
+                {
                     tags.insert(marks::sent_tag(pointer), json!(fingerprint));
                 }
             }
@@ -162,7 +164,9 @@ impl ArmWanted<'_> {
         match self.course(seen, now) {
             Course::Settled { ready } => External { presence, ready, as_desired: true, ours },
             // What is somebody else's is said before anything else.
-            Course::Wait(_) if seen.live.is_some() && !ours => External { presence, ready: false, as_desired: true, ours },
+            Course::Wait(_) if seen.live.is_some() && !ours => {
+                External { presence, ready: false, as_desired: true, ours }
+            }
             Course::Wait(_) => External { presence: Presence::Busy, ready: false, as_desired: false, ours: true },
             Course::Write(_) => External { presence, ready: is_ready, as_desired: false, ours },
         }
@@ -177,7 +181,9 @@ impl ArmSeen {
         match marks::mark(live, uid) {
             Mark::Ours => true,
             Mark::Others => false,
-            Mark::None if live.get("location").is_none() && self.parent_ours.is_some() => self.parent_ours == Some(true),
+            Mark::None if live.get("location").is_none() && self.parent_ours.is_some() => {
+                self.parent_ours == Some(true)
+            }
             Mark::None => self.record.may_exist(),
         }
     }
@@ -303,7 +309,11 @@ impl VaultWanted<'_> {
         match &seen.live {
             Some(live)
                 if Some(&live.fingerprint) == self.fingerprint.as_ref()
-                    && self.secret.content_type.as_ref().is_none_or(|wanted| live.content_type.as_ref() == Some(wanted)) =>
+                    && self
+                        .secret
+                        .content_type
+                        .as_ref()
+                        .is_none_or(|wanted| live.content_type.as_ref() == Some(wanted)) =>
             {
                 Course::Settled { ready: true }
             }
@@ -321,7 +331,9 @@ impl VaultWanted<'_> {
         }
         match self.course(seen, now) {
             Course::Settled { ready } => External { presence, ready, as_desired: true, ours },
-            Course::Wait(_) if seen.live.is_some() && !ours => External { presence, ready: false, as_desired: true, ours },
+            Course::Wait(_) if seen.live.is_some() && !ours => {
+                External { presence, ready: false, as_desired: true, ours }
+            }
             Course::Wait(_) => External { presence: Presence::Busy, ready: false, as_desired: false, ours: true },
             Course::Write(_) => External { presence, ready: false, as_desired: false, ours },
         }

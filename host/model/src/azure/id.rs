@@ -29,7 +29,8 @@ impl ResourceId {
             return None;
         };
         let words = [(*subscriptions, "subscriptions"), (*groups, "resourceGroups"), (*providers, "providers")];
-        if !words.iter().all(|(found, word)| found.eq_ignore_ascii_case(word)) || rest.is_empty() || rest.len() % 2 != 0 {
+        if !words.iter().all(|(found, word)| found.eq_ignore_ascii_case(word)) || rest.is_empty() || rest.len() % 2 != 0
+        {
             return None;
         }
         let parts: Vec<(String, String)> = rest

@@ -127,12 +127,21 @@ impl Record {
     }
 
     /// Notes that a write failed.
-    pub fn failed(&mut self, code: &str, message: String, class: FailureClass, wish: &str, wait: Option<u64>, now: Instant) {
+    pub fn failed(
+        &mut self,
+        code: &str,
+        message: String,
+        class: FailureClass,
+        wish: &str,
+        wait: Option<u64>,
+        now: Instant,
+    ) {
         let before = self.failure.as_ref().filter(|failure| failure.wish == wish).map_or(0, |failure| failure.attempts);
         let attempts = before.saturating_add(1);
         let retry_at = now + super::failure::pause(class, attempts).max(wait.unwrap_or_default());
         self.pending = None;
-        self.failure = Some(Attempt { code: code.to_owned(), message, class, attempts, retry_at, wish: wish.to_owned() });
+        self.failure =
+            Some(Attempt { code: code.to_owned(), message, class, attempts, retry_at, wish: wish.to_owned() });
     }
 }
 

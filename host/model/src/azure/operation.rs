@@ -84,7 +84,10 @@ mod tests {
     #[test]
     fn only_three_words_end_an_operation() {
         let of = |word: &str| progress(false, 200, &json!({ "status": word }));
-        assert_eq!((of("Succeeded"), of("InProgress"), of("Dropping")), (Progress::Succeeded, Progress::Running, Progress::Running));
+        assert_eq!(
+            (of("Succeeded"), of("InProgress"), of("Dropping")),
+            (Progress::Succeeded, Progress::Running, Progress::Running)
+        );
         assert!(matches!(of("Canceled"), Progress::Failed { code, .. } if code == "OperationCanceled"));
         let body = json!({"status": "Failed", "error": {"code": "X", "message": "why"}});
         assert_eq!(progress(false, 200, &body), Progress::Failed { code: "X".into(), message: "why".into() });

@@ -60,14 +60,12 @@ fn verify(step: &Step, facts: &Facts, listed: &Inventory) -> Result<(), Problem>
             Some(found) if deletable(found, facts, listed) && *owner_uid == facts.resource.uid => Ok(()),
             _ => wrong("it would change what is not ours"),
         },
-        Action::RemoveExternal { name, .. } => match facts
-            .listed
-            .get(&name.to_ascii_lowercase())
-            .or_else(|| facts.external.get(&step.item))
-        {
-            Some(external) if external.ours => Ok(()),
-            _ => wrong("it would delete what is not marked as ours"),
-        },
+        Action::RemoveExternal { name, .. } => {
+            match facts.listed.get(&name.to_ascii_lowercase()).or_else(|| facts.external.get(&step.item)) {
+                Some(external) if external.ours => Ok(()),
+                _ => wrong("it would delete what is not marked as ours"),
+            }
+        }
         Action::Mysql(_) | Action::Azure(_) | Action::Vault(_) => Ok(()),
     }
 }

@@ -288,12 +288,10 @@ fn existing(
     let stays = desired.iter().filter(|one| one.owns()).filter_map(|one| {
         let exists = match &one.entry.target {
             Target::Object(key) | Target::Secret(key) => there(key),
-            Target::External { .. } => {
-                facts
-                    .external
-                    .get(&one.entry.id)
-                    .is_some_and(|external| matches!(external.presence, Presence::Present | Presence::Busy))
-            }
+            Target::External { .. } => facts
+                .external
+                .get(&one.entry.id)
+                .is_some_and(|external| matches!(external.presence, Presence::Present | Presence::Busy)),
         };
         let stays = settled.get(&one.entry.id) == Some(&true);
         exists.then(|| Existing { target: one.entry.target.clone(), stays })

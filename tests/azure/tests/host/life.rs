@@ -12,7 +12,8 @@ fn rules() -> serde_json::Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_manifest_becomes_a_server_with_rules_a_secret_and_a_vault_and_is_kept_so_until_it_is_deleted() -> Result<()> {
+async fn a_manifest_becomes_a_server_with_rules_a_secret_and_a_vault_and_is_kept_so_until_it_is_deleted() -> Result<()>
+{
     let mut stage = Stage::brisk().await?;
     stage.look_every = Duration::from_secs(1);
     let host = stage.host()?;
@@ -25,7 +26,10 @@ async fn a_manifest_becomes_a_server_with_rules_a_secret_and_a_vault_and_is_kept
     assert!(stage.cloud().resource(&format!("{id}/firewallRules/office")).is_some());
 
     // Drift of a field, of a tag, and of a rule is taken back; what others added stays.
-    stage.cloud().put(&format!("{id}/firewallRules/theirs"), &json!({"properties": {"startIpAddress": "198.51.100.1", "endIpAddress": "198.51.100.1"}}));
+    stage.cloud().put(
+        &format!("{id}/firewallRules/theirs"),
+        &json!({"properties": {"startIpAddress": "198.51.100.1", "endIpAddress": "198.51.100.1"}}),
+    );
     stage.cloud().edit(&id, |body| {
         body["properties"]["minimalTlsVersion"] = json!("1.0");
         body["tags"]["theirs"] = json!("kept");
@@ -74,7 +78,8 @@ async fn a_detached_server_stays_as_it_is_with_its_secret_and_its_vault() -> Res
     let host = stage.host()?;
     stage.apply(json!({})).await?;
     stage.until_ready(NAME).await?;
-    let annotation = json!({"metadata": {"annotations": {"serviceoperator.azure.com/reconcile-policy": "detach-on-delete"}}});
+    let annotation =
+        json!({"metadata": {"annotations": {"serviceoperator.azure.com/reconcile-policy": "detach-on-delete"}}});
     stage.servers().patch(NAME, &PatchParams::default(), &Patch::Merge(&annotation)).await?;
     stage.delete().await?;
     stage.until_gone().await?;

@@ -31,21 +31,31 @@ pub(crate) fn server_id(name: &str) -> String {
 
 /// Everything in a fraction of a second, in the order in which Azure has it.
 pub(crate) fn brisk() -> Timing {
-    Timing { create: 700, invisible: 400, update: 200, delete: 300, child: 200, vault: 200, token: 3_600_000, retry_after: 0 }
+    Timing {
+        create: 700,
+        invisible: 400,
+        update: 200,
+        delete: 300,
+        child: 200,
+        vault: 200,
+        token: 3_600_000,
+        retry_after: 0,
+    }
 }
 
 static PLUGIN: OnceCell<Loaded> = OnceCell::const_new();
 
 /// The built plugin, compiled once for all tests.
 pub(crate) async fn plugin() -> Result<Loaded> {
-    PLUGIN.get_or_try_init(load).await.cloned()
+    PLUGIN.get_or_try_init(|| load("azuresql")).await.cloned()
 }
 
-async fn load() -> Result<Loaded> {
+/// A built plugin.
+pub(crate) async fn load(plugin: &str) -> Result<Loaded> {
     let engine = Engine::new(EngineOptions::new(Compiler::InProcess)).context("the engine does not start")?;
     for files in windlass::plugins::discover(&fixtures::components::folder()?) {
         let files = files.context("a plugin is not readable")?;
-        if files.name != "azuresql" {
+        if files.name != plugin {
             continue;
         }
         let (name, limits) = (files.name.clone(), files.limits.clone());
@@ -55,7 +65,7 @@ async fn load() -> Result<Loaded> {
         std::mem::forget(engine);
         return Ok(Loaded { name, served: Arc::new(Served::new(Arc::new(plugin), grants, settings.into())) });
     }
-    bail!("there is no azuresql.wasm; run `cargo xtask build-plugins`, or tests by `cargo xtask test`")
+    bail!("there is no {plugin}.wasm; run `cargo xtask build-plugins`, or tests by `cargo xtask test`")
 }
 
 /// A running host.
@@ -264,9 +274,8 @@ impl Stage {
     pub(crate) fn accepted(&self, method: &str, end: &str) -> usize {
         let end = end.to_ascii_lowercase();
         let writes = self.cloud().ledger().writes();
-        let same = |one: &&azure::Entry| {
-            one.accepted && one.method == method && one.path.to_ascii_lowercase().ends_with(&end)
-        };
+        let same =
+            |one: &&azure::Entry| one.accepted && one.method == method && one.path.to_ascii_lowercase().ends_with(&end);
         writes.iter().filter(same).count()
     }
 

@@ -67,7 +67,9 @@ fn nothing_is_created_while_the_name_is_taken_or_the_password_is_not_there() {
     assert_eq!(wanted(&resource).standing(&taken, 0).presence, Presence::Busy);
     let without = ArmWanted { fingerprints: vec![None], ..wanted(&resource) };
     assert!(matches!(without.course(&ArmSeen::default(), 0), Course::Wait(_)));
-    let Course::Write(Write::Put { body, secrets }) = wanted(&resource).course(&ArmSeen::default(), 0) else { panic!() };
+    let Course::Write(Write::Put { body, secrets }) = wanted(&resource).course(&ArmSeen::default(), 0) else {
+        panic!()
+    };
     assert_eq!((body["tags"][marks::OWNER].as_str(), secrets.len()), (Some("u"), 1));
     assert!(body.pointer(PASSWORD).is_none());
 }
@@ -102,7 +104,8 @@ fn a_running_operation_is_waited_for_and_shown() {
     let resource = resource(ArmChange::Patch);
     let mut one = seen(live());
     let retry_at = 9;
-    one.record.pending = Some(Pending { url: "x".into(), location: false, deletes: false, retry_at, wish: String::new() });
+    one.record.pending =
+        Some(Pending { url: "x".into(), location: false, deletes: false, retry_at, wish: String::new() });
     assert!(matches!(wanted(&resource).course(&one, 0), Course::Wait(_)));
     let operation = one.facts().operation.unwrap();
     assert!(operation.running && operation.retry_at == 9);
@@ -126,7 +129,10 @@ fn a_put_of_what_exists_keeps_the_tags_of_others() {
     let mut live = live();
     set(&mut live, "/tags/team", "b".into());
     let Course::Write(Write::Put { body, secrets }) = wanted(&resource).course(&seen(live), 0) else { panic!() };
-    assert_eq!((body["tags"]["theirs"].as_str(), body["tags"]["team"].as_str(), secrets.len()), (Some("t"), Some("a"), 1));
+    assert_eq!(
+        (body["tags"]["theirs"].as_str(), body["tags"]["team"].as_str(), secrets.len()),
+        (Some("t"), Some("a"), 1)
+    );
 }
 
 #[test]
