@@ -22,7 +22,7 @@ pub use gate::{Class, Closed, Gates, Permit};
 pub use http::{Http, HttpError, Wire};
 pub use look::{Looking, Place, Seen, Sight};
 pub use scrub::scrub;
-pub use send::{Order, Sent};
+pub use send::{Around, Order, Sent};
 
 use std::sync::Arc;
 use std::time::Duration;

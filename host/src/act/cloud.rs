@@ -4,7 +4,7 @@
 
 use super::{Actor, Done, Failure, Trouble, record};
 use crate::{
-    azure::{Azure, Looking, Order, Place, Scoped, Seen, Sent, Sight, Silence},
+    azure::{Around, Azure, Looking, Order, Place, Scoped, Seen, Sent, Sight, Silence},
     clock::Clock,
     mysql::{Credential, Secrets},
     observe::cloud::{Asked, secret_keys},
@@ -225,7 +225,8 @@ impl CloudHands<'_> {
             }
             (noted, before)
         };
-        let outcome = self.azure.write(identity, order, wish, before, values, &mut noted, self.clock.now()).await;
+        let around = Around { wish, before, secrets: values, now: self.clock.now() };
+        let outcome = self.azure.write(identity, order, &around, &mut noted).await;
         self.told().touched.insert(key.to_owned());
         let durable = noted.pending.is_some() || noted.failure.is_some();
         {

@@ -67,6 +67,18 @@ pub enum Order<'a> {
     },
 }
 
+/// What a write is sent with besides.
+pub struct Around<'a> {
+    /// Digest of what is wanted.
+    pub wish: &'a str,
+    /// What was known of its existence before it was noted as sent.
+    pub before: Existence,
+    /// Values that must not come back in words.
+    pub secrets: &'a [&'a [u8]],
+    /// Now.
+    pub now: Instant,
+}
+
 /// What came of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sent {
@@ -107,8 +119,7 @@ impl Order<'_> {
 }
 
 impl Azure {
-    /// Sends one write and notes in `record` what came of it. `before` is what was known of its existence before it was
-    /// noted as sent; `secrets` are the values that must not come back in words.
+    /// Sends one write and notes in `record` what came of it.
     ///
     /// # Errors
     /// When there was no answer: whether the write arrived is not known, but for a pause, when it was not sent or not taken.
@@ -116,12 +127,10 @@ impl Azure {
         &self,
         identity: &Identity,
         order: &Order<'_>,
-        wish: &str,
-        before: Existence,
-        secrets: &[&[u8]],
+        around: &Around<'_>,
         record: &mut Record,
-        now: Instant,
     ) -> Result<Sent, Silence> {
+        let Around { wish, before, secrets, now } = *around;
         let answer = match self.order(identity, order).await {
             Ok(answer) => answer,
             Err(silence) => {

@@ -319,6 +319,7 @@ impl Host {
             trigger,
             plugins,
             mysql,
+            azure: Arc::new(windlass::azure::Azure::public()),
             clock: clock.clone(),
             entropy,
             fingerprints: key,

@@ -4,6 +4,7 @@
 //! the primary under a client that writes, changes the cluster, breaks it, deletes it, and shows what happens while it
 //! happens. The servers are real: the node runs `mysqld`. Leaves nothing running.
 
+mod azure;
 mod client;
 mod processes;
 mod screen;
@@ -21,9 +22,21 @@ use std::time::{Duration, Instant};
 /// What `cargo xtask demo` takes.
 #[derive(Args)]
 pub struct Options {
+    /// What to show.
+    #[arg(value_enum, default_value_t = Show::Mysql)]
+    show: Show,
     /// Leave the cluster and the host running until Ctrl-C, and print the kubeconfig to use.
     #[arg(long)]
     keep: bool,
+}
+
+/// What can be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Show {
+    /// A MySQL with its failover.
+    Mysql,
+    /// An Azure SQL server, against the stand-in for Azure.
+    Azure,
 }
 
 const MANIFEST: &str = "crds/examples/mysql.yaml";
@@ -33,6 +46,9 @@ const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Runs the demo.
 pub fn demo(options: &Options) -> Result<()> {
+    if options.show == Show::Azure {
+        return azure::demo();
+    }
     let stage = Stage::set()?;
     let mut screen = Screen::new();
     let cluster = Cluster::start(&stage, &mut screen)?;

@@ -31,6 +31,10 @@ pub struct Options {
     /// Seed of the rounds of the suite `mysql`; without it another one each time, which is printed.
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
+    /// Only the life of a server in a real subscription, as AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET,
+    /// WINDLASS_AZURE_GROUP (the id of a resource group) and, if wished, WINDLASS_AZURE_VAULT (a name) say. It costs money.
+    #[arg(long)]
+    live: bool,
     /// What the suite `mysql` prints at its end.
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -60,7 +64,7 @@ enum Suite {
     Hostile,
     /// Real MySQL servers: the host's backend, and clusters that lose no acknowledged row whatever fails.
     Mysql,
-    /// Azure: the plugin, and the stand-in that it is tested against.
+    /// Azure: the plugin, the stand-in that it is tested against, and the host with both.
     Azure,
     /// The policy of the MySQL plugin on thousands of simulated clusters. WINDLASS_SIMULATOR_SEED=S replays one.
     Simulator,
@@ -175,6 +179,9 @@ fn run(
     command.env("KUBECTL", kubectl).env("WINDLASS_PLUGINS", plugins);
     command.envs(mysql.map(|mysql| (tools::MYSQL, mysql)));
     command.args(&options.filter);
+    if options.live && suite == Suite::Azure {
+        command.args(["--ignored", "live", "--nocapture"]);
+    }
     if options.nocapture {
         command.arg("--nocapture");
     }

@@ -3,6 +3,7 @@
 
 mod crash;
 mod life;
+mod live;
 mod other;
 mod restart;
 mod secrets;

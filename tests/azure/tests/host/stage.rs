@@ -43,6 +43,12 @@ pub(crate) fn brisk() -> Timing {
     }
 }
 
+/// The kind of the plugin.
+pub(crate) fn resource_kind() -> kube::api::ApiResource {
+    let kind = GroupVersionKind::gvk("serviceoperator.azure.com", "v1beta1", "AzureSQLServer");
+    kube::api::ApiResource::from_gvk_with_plural(&kind, "azuresqlservers")
+}
+
 static PLUGIN: OnceCell<Loaded> = OnceCell::const_new();
 
 /// The built plugin, compiled once for all tests.
@@ -97,13 +103,15 @@ pub(crate) struct Stage {
     pub(crate) azure: Server,
     pub(crate) look_every: Duration,
     pub(crate) loaded: Vec<Loaded>,
+    pub(crate) namespace: String,
 }
 
 impl Stage {
     pub(crate) async fn new(config: Config) -> Result<Stage> {
         let world = World::start().await?;
         let azure = Server::start(Cloud::new(config.with_vault(VAULT), SystemClock)).await?;
-        Ok(Stage { world, azure, look_every: Duration::from_secs(600), loaded: vec![plugin().await?] })
+        let loaded = vec![plugin().await?];
+        Ok(Stage { world, azure, look_every: Duration::from_secs(600), loaded, namespace: NAMESPACE.into() })
     }
 
     pub(crate) async fn brisk() -> Result<Stage> {
@@ -145,20 +153,18 @@ impl Stage {
     }
 
     pub(crate) fn host_as(&self, identity: Option<Identity>) -> Result<Host> {
-        let config = RunConfig {
-            loaded: self.loaded.clone(),
-            azure: Arc::new(self.backend(identity)),
-            ..RunConfig::new(Compiler::InProcess)
-        };
+        self.host_with(Arc::new(self.backend(identity)))
+    }
+
+    pub(crate) fn host_with(&self, azure: Arc<Azure>) -> Result<Host> {
+        let config = RunConfig { loaded: self.loaded.clone(), azure, ..RunConfig::new(Compiler::InProcess) };
         let (stop, metrics) = (CancellationToken::new(), config.metrics.clone());
         let task = tokio::spawn(windlass::run::run(config, self.world.host_client()?, stop.clone()));
         Ok(Host { stop, task, metrics })
     }
 
     pub(crate) fn servers(&self) -> Api<DynamicObject> {
-        let kind = GroupVersionKind::gvk("serviceoperator.azure.com", "v1beta1", "AzureSQLServer");
-        let resource = kube::api::ApiResource::from_gvk_with_plural(&kind, "azuresqlservers");
-        Api::namespaced_with(self.world.client.clone(), NAMESPACE, &resource)
+        Api::namespaced_with(self.world.client.clone(), &self.namespace, &resource_kind())
     }
 
     /// Applies the manifest of the mission with more in its spec, and annotations.
@@ -220,8 +226,17 @@ impl Stage {
         self.until("the resource to be gone", async || Ok(self.servers().get_opt(NAME).await?.is_none())).await
     }
 
-    pub(crate) async fn until(&self, what: &str, mut done: impl AsyncFnMut() -> Result<bool>) -> Result<()> {
-        let limit = tokio::time::Instant::now() + PATIENCE;
+    pub(crate) async fn until(&self, what: &str, done: impl AsyncFnMut() -> Result<bool>) -> Result<()> {
+        self.until_in(PATIENCE, what, done).await
+    }
+
+    pub(crate) async fn until_in(
+        &self,
+        patience: Duration,
+        what: &str,
+        mut done: impl AsyncFnMut() -> Result<bool>,
+    ) -> Result<()> {
+        let limit = tokio::time::Instant::now() + patience;
         let mut last = None;
         loop {
             match done().await {
@@ -230,7 +245,7 @@ impl Stage {
                 Err(error) => last = Some(error),
             }
             if tokio::time::Instant::now() > limit {
-                bail!("waited {} s for {what}; {last:?}\n{}", PATIENCE.as_secs(), self.summary());
+                bail!("waited {} s for {what}; {last:?}\n{}", patience.as_secs(), self.summary());
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -252,7 +267,8 @@ impl Stage {
     /// A key of the credentials' Secret.
     pub(crate) async fn secret(&self, name: &str, key: &str) -> Result<Option<String>> {
         use base64::{Engine as _, engine::general_purpose::STANDARD};
-        let api = self.world.api("", "v1", "Secret");
+        let secrets = kube::api::ApiResource::from_gvk(&GroupVersionKind::gvk("", "v1", "Secret"));
+        let api: Api<DynamicObject> = Api::namespaced_with(self.world.client.clone(), &self.namespace, &secrets);
         let Some(secret) = api.get_opt(&format!("{name}-credentials")).await? else { return Ok(None) };
         let Some(encoded) = secret.data["data"][key].as_str() else { return Ok(None) };
         Ok(Some(String::from_utf8(STANDARD.decode(encoded)?)?))

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
-use windlass::azure::{Azure, Endpoints, Http, HttpError, Identity, Order, Sent, Silence};
+use windlass::azure::{Around, Azure, Endpoints, Http, HttpError, Identity, Order, Sent, Silence};
 
 const SERVERS: usize = 200;
 
@@ -85,9 +85,10 @@ async fn throttled_to_ten_writes_a_minute_two_hundred_servers_are_made_and_no_re
             let body = json!({"location": "eastus", "tags": {}, "properties": {"administratorLogin": "ada",
                 "administratorLoginPassword": "Correct-Horse-9", "version": "12.0"}});
             let mut record = Record::default();
+            let around = Around { wish: "w", before: Existence::Unknown, secrets: &[], now: 0 };
             loop {
                 let order = Order::Put { id: &id, api_version: "2021-11-01", body: &body };
-                match azure.write(&identity, &order, "w", Existence::Unknown, &[], &mut record, 0).await {
+                match azure.write(&identity, &order, &around, &mut record).await {
                     Ok(Sent::Taken { .. }) => return Ok(()),
                     Err(Silence::Throttled(left)) => tokio::time::sleep(left).await,
                     other => anyhow::bail!("{other:?}"),
