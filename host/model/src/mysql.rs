@@ -122,6 +122,13 @@ pub fn takes_no_writes(facts: &MysqlFacts) -> bool {
     facts.read_only && facts.super_read_only
 }
 
+/// Whether an older view of the resource could do harm by this: what takes writes away never does. What opens a server, has
+/// it wait for other acknowledgements, lets it follow a source (and so acknowledge that one's commits) or replaces its
+/// data is done only while the resource is the very version that it was decided for.
+pub fn needs_newest_view(wanted: &MysqlServer) -> bool {
+    wanted.writable || matches!(wanted.replication, Replication::Source(_)) || wanted.reseed.is_some()
+}
+
 /// What to do so that the server becomes as wanted. The same inputs give the same course. An error changes nothing: a
 /// precondition of the plugin does not hold, or what it wants makes no sense.
 pub fn plan(wanted: &MysqlServer, seen: &Seen) -> Result<Course, Violated> {

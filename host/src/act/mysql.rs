@@ -21,7 +21,7 @@ pub struct Hands<'a> {
     pub owner: Owner,
     /// How they should be, with the values of the Secrets that this takes.
     pub wanted: Vec<Wanted>,
-    /// Those that take no writes now and shall, and those that shall follow a source.
+    /// Those to which an older view of the resource could do harm.
     pub confirmed: BTreeSet<ItemId>,
     /// Version of the resource that was decided for, or of our own last write to it in this pass.
     pub version: String,
@@ -41,9 +41,9 @@ impl Hands<'_> {
         Ok(Done { changed, remember: None, editors: Vec::new() })
     }
 
-    /// Who may take writes is written in the resource. Before a server is opened, or follows one, the resource must be the
-    /// very version that says so: another host, or an older view, cannot open a second one, nor give acknowledgements
-    /// back to one that was fenced (E2).
+    /// Who may take writes, and what they wait for, is written in the resource. Before a server is opened, waits for fewer
+    /// acknowledgements, or follows another one, the resource must be the very version that says so: another host, or an
+    /// older view, cannot open a second one, nor give acknowledgements back to one that was fenced (E2).
     async fn confirm(&self, actor: &Actor, resource: &ResourceFacts) -> Result<(), Failure> {
         let served = actor.served_as(&resource.key).await?;
         let stored = actor.reader.get(Target { key: &resource.key, resource: &served }).await?;

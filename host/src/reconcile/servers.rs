@@ -10,11 +10,7 @@ use crate::{
         servers::{Asked, Found, has_servers},
     },
 };
-use model::{
-    Body, Checked, Decision, ItemId, Plan,
-    decision::{MysqlServer, Replication},
-    plan::Action,
-};
+use model::{Body, Checked, Decision, ItemId, Plan, decision::MysqlServer, plan::Action};
 use std::{collections::BTreeSet, sync::Arc};
 
 impl Context {
@@ -79,14 +75,7 @@ impl Context {
             _ => None,
         });
         let servers: Vec<(ItemId, MysqlServer)> = servers.collect();
-        let closed = |id: &ItemId| match look.servers.get(id).map(|found| &found.seen) {
-            Some(Ok(seen)) => seen.facts.read_only,
-            Some(Err(_)) | None => true,
-        };
-        // To follow a source is to acknowledge its commits: an older view must not undo a fence.
-        let confirmed = servers.iter().filter(|(id, server)| {
-            (server.writable && closed(id)) || matches!(server.replication, Replication::Source(_))
-        });
+        let confirmed = servers.iter().filter(|(_, server)| model::mysql::needs_newest_view(server));
         let confirmed = confirmed.map(|(id, _)| id.clone()).collect();
         let wanted = if servers.is_empty() { Vec::new() } else { self.with_secrets(look, memory, servers).await };
         let cloud = self.cloud_hands(look, memory, version.clone()).await;

@@ -135,6 +135,15 @@ fn a_fenced_replica_stops_receiving_and_goes_on_applying() {
 }
 
 #[test]
+fn an_older_view_of_the_resource_is_good_enough_only_for_what_takes_something_away() {
+    assert!(!needs_newest_view(&wanted(false, Replication::None)));
+    assert!(!needs_newest_view(&wanted(false, Replication::Fenced)));
+    // One that is open already, too: it might be told to wait for fewer acknowledgements.
+    assert!(needs_newest_view(&wanted(true, Replication::None)));
+    assert!(needs_newest_view(&replica_of("10.0.0.1")));
+}
+
+#[test]
 fn a_fenced_replica_that_takes_writes_is_fenced_whole() {
     let mut server = Server::replica("10.0.0.2", &a("1-9"), &a("1-9"));
     (server.facts.read_only, server.facts.super_read_only) = (false, false);
