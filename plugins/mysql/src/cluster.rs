@@ -80,6 +80,7 @@ fn keep_books(view: &View<'_>, next: &mut Record) {
         next.missing_since.entry(ordinal).or_insert(facts.now);
     }
     next.errant = view.errant.clone();
+    next.suspect = view.suspect.clone();
     // A request that is gone may be made again.
     let Requests { switchover, unsafe_failover, allow_empty: _ } = &facts.requests;
     let still = |handled: &mut Option<String>, request: &Option<Request>| {
@@ -121,6 +122,7 @@ fn operate(view: &View<'_>, state: State, due: Option<&Due>, next: &mut Record, 
         },
         _ if view.record.primary.is_none() => begin::step(view, next, notes),
         _ if state == State::Failed => fail_over(view, next, notes),
+        Some(operation) if view.astray() => failover::back_to_fence(view, operation, next, notes),
         Some(operation) => finish(view, operation, next, notes),
         None => {
             if let Some(due) = due {

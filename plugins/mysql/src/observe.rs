@@ -81,7 +81,7 @@ pub fn facts(
         }
         servers.entry(ordinal).or_default().pod = Some(pod(object, address.is_some(), template));
     }
-    let reader = Reader { names, metadata, hosts: access.hosts.clone() };
+    let reader = Reader { names, metadata, hosts: access.hosts.clone(), now: snapshot.now };
     for (ordinal, server) in &mut servers {
         if server.pod.as_ref().is_none_or(|pod| !pod.addressed) {
             continue;
@@ -177,6 +177,7 @@ struct Reader<'a> {
     names: &'a Names,
     metadata: &'a Metadata,
     hosts: BTreeMap<u32, String>,
+    now: u64,
 }
 
 impl Reader<'_> {
@@ -221,6 +222,7 @@ impl Reader<'_> {
             }),
             accounts,
             stalled_since: facts.stalled_since.filter(|_| !facts.can_commit),
+            booted_at: self.now.saturating_sub(facts.uptime),
         })
     }
 }

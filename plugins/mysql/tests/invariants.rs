@@ -8,10 +8,10 @@ mod support;
 use mysql::cluster::facts::{
     Channel, Copy, Facts, Instance, LiveSet, Pod, Policy, Receiver, Request, Requests, Seen, Server, Silence,
 };
-use mysql::cluster::record::{Cause, Durability, Kind, Operation, Phase, Record, Reseed};
+use mysql::cluster::record::{Cause, Durability, Kind, Operation, Phase, Record, Reseed, Suspect};
 use mysql::cluster::state::State;
 use mysql::cluster::view::View;
-use mysql::cluster::wish::Wish;
+use mysql::cluster::wish::{Replicate, Wish};
 use mysql::cluster::{Verdict, judge};
 use mysql::name::Names;
 use mysql::status::record;
@@ -83,6 +83,7 @@ fn instance(ordinal: u32) -> BoxedStrategy<Instance> {
                     copy,
                     accounts,
                     stalled_since: stalled.map(|millis| NOW - millis),
+                    booted_at: NOW - 60_000,
                 }
             },
         )
@@ -145,8 +146,8 @@ prop_compose! {
 fn operation() -> BoxedStrategy<Operation> {
     let kind = prop_oneof![Just(Kind::Bootstrap), Just(Kind::Recovery), Just(Kind::Switchover), Just(Kind::Failover)];
     let cause = prop_oneof![4 => Just(Cause::PrimaryDown), 1 => Just(Cause::Unsafe), 1 => Just(Cause::Requested)];
-    (kind, 0..7usize, prop::option::weighted(0.8, 0..SERVERS), set(), 0u64..20_000, cause)
-        .prop_map(|(kind, phase, target, barrier, age, cause)| Operation {
+    (kind, 0..7usize, prop::option::weighted(0.8, 0..SERVERS), set(), 0u64..20_000, cause, any::<bool>())
+        .prop_map(|(kind, phase, target, barrier, age, cause, committed)| Operation {
             kind,
             phase: [
                 Phase::Freeze,
@@ -162,6 +163,7 @@ fn operation() -> BoxedStrategy<Operation> {
             started_at: NOW - age,
             attempt: 1,
             cause,
+            committed,
         })
         .boxed()
 }
@@ -178,6 +180,7 @@ prop_compose! {
         reseed in prop::option::weighted(0.3, (0..SERVERS, set(), any::<bool>())),
         missing in prop::collection::btree_map(0..SERVERS, (0u64..9_000).prop_map(|millis| NOW - millis), 0..3),
         errant in prop::collection::btree_map(0..SERVERS, set(), 0..2),
+        suspect in prop::collection::btree_map(0..SERVERS, (0u64..3_000, set()), 0..2),
         last in prop::option::of(0u64..90_000),
     ) -> Record {
         let mut members = members;
@@ -195,7 +198,8 @@ prop_compose! {
             }),
             missing_since: missing,
             errant: errant.into_iter().filter(|(_, set)| !set.is_empty()).collect(),
-            last_failover: last.map_or(0, |millis| NOW - millis),
+            suspect: suspect.into_iter().map(|(i, (millis, set))| (i, Suspect { since: NOW - millis, set })).collect(),
+            last_stall: last.map_or(0, |millis| NOW - millis),
             ..Record::default()
         }
     }
@@ -316,6 +320,20 @@ proptest! {
         }
         if after.acks < before.acks && !consented(&facts, &record, &verdict) {
             prop_assert!(after.acks == facts.target_acks() || verdict.next.primary != record.primary);
+        }
+    }
+
+    #[test]
+    fn a_server_whose_acknowledgement_counts_no_more_is_fenced_when_that_is_written_down(
+        facts in facts(), record in record_of(),
+    ) {
+        let verdict = judge(&facts, &record);
+        let same = verdict.next.primary == record.primary && verdict.state != State::DataLost;
+        for ordinal in record.durability.members.difference(&verdict.next.durability.members).filter(|_| same) {
+            match verdict.wishes.get(ordinal) {
+                None | Some(Wish::Look) => prop_assert!(facts.pod(*ordinal).is_none()),
+                Some(Wish::Be(be)) => prop_assert_eq!(be.replicate, Replicate::Fenced),
+            }
         }
     }
 

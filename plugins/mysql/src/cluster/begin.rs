@@ -23,6 +23,7 @@ pub fn step(view: &View<'_>, next: &mut Record, notes: &mut Vec<Note>) {
         started_at: facts.now,
         attempt: 1,
         cause,
+        committed: false,
     };
     let writable: Vec<u32> = facts.all_up().filter(|(_, server)| server.writable).map(|(i, _)| i).collect();
     if with_data(view).next().is_none() {
@@ -74,6 +75,7 @@ pub fn start_empty(view: &View<'_>, next: &mut Record, notes: &mut Vec<Note>) {
             started_at: view.facts.now,
             attempt: 1,
             cause: Cause::New,
+            committed: false,
         }),
         handled: next.handled.clone(),
         ..Record::default()

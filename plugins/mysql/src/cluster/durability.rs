@@ -6,8 +6,11 @@
 //! members, more acknowledgements) is done first, and written down when it was seen, with a barrier: the transactions
 //! that were there before, for which only the weaker promise holds.
 
-use super::record::Durability;
+use super::record::{Durability, Phase};
 use super::view::View;
+
+/// Transactions: what a busy primary commits between the look at a replica and the look at it.
+const STEP: u128 = 1_000;
 
 /// The promise as it should be written down now.
 pub fn next(view: &View<'_>) -> Durability {
@@ -30,30 +33,33 @@ pub fn next(view: &View<'_>) -> Durability {
         }
     }
     next.members.insert(primary);
+    // A primary that was chosen and is not open yet may have to be chosen anew, by what the one before it promised.
+    let chosen = view.record.operation.as_ref().is_some_and(|o| o.committed && o.phase == Phase::Open);
+    if chosen && !instance.writable {
+        return next;
+    }
     // Weaker: fewer servers are wanted. In no other case does the number of acknowledgements go down.
     if next.acks > facts.target_acks() {
         next.acks = facts.target_acks();
         next.rising = None;
         return next;
     }
-    // Stronger: a server that is no longer wanted receives nothing any more. What it has received, it may have
-    // acknowledged alone.
-    let primary_keeps = instance.acks.unwrap_or_default() == next.acks;
-    let leaving: Vec<u32> = next.members.iter().copied().filter(|i| *i >= facts.wanted && *i != primary).collect();
+    // Stronger: a server that is no longer wanted receives nothing any more, and all that it acknowledged is on the primary.
+    // One that has more, other than transactions of its own, is waited for. It is wished fenced in this very pass: one that
+    // only happens to receive nothing, as after its start, would be told to follow, and acknowledge as a member of nothing.
+    let leaving: Vec<u32> = next.members.iter().copied().filter(|i| view.leaves(*i)).collect();
     for ordinal in leaving {
         let detached = !instance.attached.contains(&ordinal);
         let fenced = match facts.up(ordinal) {
-            Some(server) => server.fenced(),
+            Some(server) => {
+                let nothing_more = view.errant.contains_key(&ordinal) || instance.executed.contains(&server.has());
+                server.fenced() && nothing_more
+            }
             None => view.gone(ordinal) && facts.pod(ordinal).is_none(),
         };
-        if primary_keeps && detached && fenced {
+        if detached && fenced {
             next.members.remove(&ordinal);
             next.barrier = next.barrier.union(&instance.executed);
-            if let Some(server) = facts.up(ordinal)
-                && !view.errant.contains_key(&ordinal)
-            {
-                next.barrier = next.barrier.union(&server.has());
-            }
         }
     }
     // Stronger: the primary waits for more acknowledgements than promised, and that was so a pass ago as well.
@@ -68,11 +74,21 @@ pub fn next(view: &View<'_>) -> Durability {
     next
 }
 
-/// Acknowledgements that the primary should wait for now. More than promised as soon as as many replicas are attached,
-/// fewer never: a commit waits rather than be acknowledged on too few servers.
+/// Acknowledgements that the primary should wait for now. More than promised as soon as as many replicas are attached and
+/// in step, fewer never: a commit waits rather than be acknowledged on too few servers.
+///
+/// A replica acknowledges what it has received, in order: one that is attached and has much to receive yet, as after a
+/// copy, would hold up every commit until it has all of it. What is in force already stays while they are attached.
 pub fn wanted_acks(view: &View<'_>) -> Option<u32> {
     let promised = view.record.durability.acks;
-    let more = view.facts.target_acks().min(view.attached());
-    let acks = promised.max(more);
+    let in_step = u32::try_from(view.acknowledging().filter(|i| in_step(view, *i)).count()).unwrap_or(u32::MAX);
+    let in_force = view.primary().and_then(|(_, primary)| primary.acks).unwrap_or_default().min(view.attached());
+    let acks = promised.max(view.facts.target_acks().min(in_step.max(in_force)));
     (acks > 0).then_some(acks)
+}
+
+/// It lacks no more of what the primary has than what is written between two looks.
+fn in_step(view: &View<'_>, ordinal: u32) -> bool {
+    let (Some((_, primary)), Some(server)) = (view.primary(), view.facts.up(ordinal)) else { return false };
+    primary.executed.subtract(&server.has()).transactions() <= STEP
 }

@@ -109,6 +109,8 @@ pub struct Instance {
     pub accounts: bool,
     /// Since when commits do not get on, milliseconds since the Unix epoch; none while they do.
     pub stalled_since: Option<u64>,
+    /// When its process was started, milliseconds since the Unix epoch, to a second.
+    pub booted_at: u64,
 }
 
 /// Where a server replicates from.

@@ -24,6 +24,7 @@ pub fn begin(view: &View<'_>, cause: Cause) -> Operation {
         started_at: view.facts.now,
         attempt: 1,
         cause,
+        committed: false,
     }
 }
 
@@ -84,7 +85,8 @@ fn give_up(view: &View<'_>, operation: &Operation, next: &mut Record, notes: &mu
     let back = view.primary().is_some_and(|(primary, server)| {
         !view.lost_data(primary) && (!server.writable || server.stalled_since.is_none())
     });
-    if waited && back && operation.kind == Kind::Failover {
+    // One that was chosen and not opened has nothing to go back to.
+    if waited && back && operation.kind == Kind::Failover && !operation.committed {
         next.operation = None;
         let name = view.facts.pod_name(view.record.primary.unwrap_or_default());
         notes.push(Note::warning(
@@ -113,8 +115,8 @@ pub fn with_data<'a>(view: &View<'a>) -> impl Iterator<Item = (u32, &'a Instance
     view.facts.all_up().filter(|(_, server)| !server.has().is_empty() && !server.torn())
 }
 
-/// The server that has all that the others have, and what that is. Among equals the one with least left to apply, then
-/// one that stays, then the lowest ordinal. None where no server has all.
+/// The server that has all that the others have, and what that is. Among equals one that gives no number twice, then one
+/// that stays, then the one with least left to apply, then the lowest ordinal. None where no server has all.
 pub fn best<'a>(view: &View<'_>, servers: impl Iterator<Item = (u32, &'a Instance)>) -> Option<(u32, GtidSet)> {
     let servers: Vec<(u32, &Instance, GtidSet)> = servers.map(|(i, server)| (i, server, server.has())).collect();
     let all = servers.iter().fold(GtidSet::default(), |all, (_, _, has)| all.union(has));
@@ -123,21 +125,43 @@ pub fn best<'a>(view: &View<'_>, servers: impl Iterator<Item = (u32, &'a Instanc
         .filter(|(_, _, has)| *has == all)
         .min_by_key(|(i, server, has)| {
             let leaves = *i >= view.facts.wanted || view.facts.pod(*i).is_none_or(|pod| pod.deleting);
-            (leaves, has.subtract(&server.executed).transactions(), *i)
+            (view.repeats_numbers(*i), leaves, has.subtract(&server.executed).transactions(), *i)
         })
         .map(|(i, _, has)| (*i, has.clone()))
+}
+
+/// The chosen server is not open yet, and a server receives from another one again, which may have had acknowledgements
+/// from it since: all are fenced and looked at anew, the chosen one among them.
+pub fn back_to_fence(view: &View<'_>, operation: &Operation, next: &mut Record, notes: &mut Vec<Note>) {
+    let recovery = operation.kind == Kind::Bootstrap;
+    let name = view.facts.pod_name(view.record.primary.unwrap_or_default());
+    if recovery {
+        next.primary = None;
+    }
+    next.operation = Some(Operation {
+        kind: if recovery { Kind::Recovery } else { operation.kind },
+        phase: Phase::Fence,
+        target: None,
+        barrier: GtidSet::default(),
+        attempt: operation.attempt.saturating_add(1),
+        committed: !recovery,
+        ..operation.clone()
+    });
+    notes.push(Note::warning(
+        "FailoverRepeated",
+        &format!("{name} is not opened yet: a server receives from another one again; the choice is made anew"),
+    ));
 }
 
 /// Writes down the new primary. It is opened by a later pass, which sees this.
 fn commit(view: &View<'_>, operation: &Operation, target: u32, next: &mut Record, notes: &mut Vec<Note>) {
     let name = view.facts.pod_name(target);
-    next.primary = Some(target);
+    next.crown(target, &view.facts.up(target).map(|server| server.executed.clone()).unwrap_or_default());
     next.initialized = true;
-    next.last_failover = view.facts.now;
-    next.durability.rising = None;
+    if operation.cause == Cause::PrimaryStalled {
+        next.last_stall = view.facts.now;
+    }
     next.durability.members.insert(target);
-    // What a new primary is compared with is its own set, from now on.
-    next.errant.clear();
     match operation.kind {
         Kind::Recovery => {
             // Nothing is known of earlier promises: a later primary must have all that this one has.
@@ -145,7 +169,7 @@ fn commit(view: &View<'_>, operation: &Operation, target: u32, next: &mut Record
             next.durability.members = [target].into();
             next.durability.barrier = operation.barrier.clone();
             let kind = Kind::Bootstrap;
-            next.operation = Some(Operation { kind, phase: Phase::Open, ..operation.clone() });
+            next.operation = Some(Operation { kind, phase: Phase::Open, committed: true, ..operation.clone() });
             notes.push(Note::normal(
                 "PrimaryFound",
                 &format!("{name} has all data that was found; it becomes the primary"),
@@ -158,7 +182,7 @@ fn commit(view: &View<'_>, operation: &Operation, target: u32, next: &mut Record
                 Cause::Unsafe => operation.barrier.clone(),
                 _ => next.durability.barrier.union(&operation.barrier),
             };
-            next.operation = Some(Operation { phase: Phase::Open, ..operation.clone() });
+            next.operation = Some(Operation { phase: Phase::Open, committed: true, ..operation.clone() });
             notes.push(Note::normal("FailoverCommitted", &format!("{name} is the new primary")));
         }
     }

@@ -23,14 +23,17 @@ pub struct Record {
     pub reseed: Option<Reseed>,
     /// Since when servers that have no pod, or no address, are missing, milliseconds since the Unix epoch.
     pub missing_since: BTreeMap<u32, u64>,
-    /// Transactions that only these servers have. Kept while there is no primary to compare with.
+    /// Transactions that only these servers have. Kept until they were made anew, also while there is no primary to
+    /// compare with, and when another server is the primary that does not have them either.
     pub errant: BTreeMap<u32, GtidSet>,
+    /// Servers that had transactions of the primary's own uuid that the primary had not, at the last look.
+    pub suspect: BTreeMap<u32, Suspect>,
     /// Requests by annotation that were carried out, or refused.
     pub handled: Handled,
     /// No planned switchover before this time, after one that came to nothing.
     pub hold_until: u64,
-    /// When the last failover was begun.
-    pub last_failover: u64,
+    /// When a server last took over because commits on the one before did not get on.
+    pub last_stall: u64,
     /// Servers on which the operator's own account does not work (yet), so that root's is used.
     pub as_root: BTreeSet<u32>,
 }
@@ -48,6 +51,15 @@ pub struct Durability {
     /// More acknowledgements that were seen in force once: the promise is raised when they are seen a second time, so
     /// that a commit that slipped through in between is within the barrier.
     pub rising: Option<u32>,
+}
+
+/// Transactions of the primary's own uuid on a server, which the primary has not.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Suspect {
+    /// At every look since this time, milliseconds since the Unix epoch.
+    pub since: u64,
+    /// These.
+    pub set: GtidSet,
 }
 
 /// Requests that were carried out or refused, by their text. Forgotten when the annotation is gone.
@@ -76,6 +88,8 @@ pub struct Operation {
     pub attempt: u32,
     /// Why it is done.
     pub cause: Cause,
+    /// The primary of the record was chosen by it, and was not seen open yet.
+    pub committed: bool,
 }
 
 /// What is done.
@@ -150,6 +164,19 @@ pub struct Reseed {
     pub not_before: u64,
     /// It has transactions of its own, and the user allowed to give them up.
     pub errant: bool,
+}
+
+impl Record {
+    /// This server, which has these transactions, is the primary from now on: it has none that only it has, and nobody has
+    /// any that it has too.
+    pub fn crown(&mut self, ordinal: u32, has: &GtidSet) {
+        self.primary = Some(ordinal);
+        self.durability.rising = None;
+        self.suspect.clear();
+        self.errant.remove(&ordinal);
+        self.errant.values_mut().for_each(|set| *set = set.subtract(has));
+        self.errant.retain(|_, set| !set.is_empty());
+    }
 }
 
 impl Operation {

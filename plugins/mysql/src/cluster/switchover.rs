@@ -46,8 +46,8 @@ pub fn due(view: &View<'_>, update: bool) -> Option<Due> {
     update
 }
 
-/// The replica that takes over: in good order and not behind; one with the new template first where that is the reason,
-/// then the one that is least behind, then the lowest ordinal.
+/// The replica that takes over: in good order and not behind; one that gives no number twice first, then one with the new
+/// template where that is the reason, then the one that is least behind, then the lowest ordinal.
 pub fn candidate(view: &View<'_>, due: &Due) -> Option<u32> {
     let primary = view.record.primary?;
     let fit = |i: &u32| {
@@ -56,7 +56,8 @@ pub fn candidate(view: &View<'_>, due: &Due) -> Option<u32> {
     };
     let lag = |i: u32| view.facts.up(i).and_then(|s| s.channel.as_ref()).and_then(|c| c.lag).unwrap_or_default();
     let old = |i: u32| view.facts.pod(i).is_none_or(|pod| !pod.updated);
-    (0..view.facts.wanted).filter(fit).min_by_key(|i| (due.cause == Cause::Update && old(*i), lag(*i), *i))
+    let key = |i: &u32| (view.repeats_numbers(*i), due.cause == Cause::Update && old(*i), lag(*i), *i);
+    (0..view.facts.wanted).filter(fit).min_by_key(key)
 }
 
 /// It would have to catch up for longer than writes should wait.
@@ -98,6 +99,7 @@ pub fn begin(view: &View<'_>, state: State, due: &Due, next: &mut Record, notes:
         started_at: view.facts.now,
         attempt: 1,
         cause: due.cause,
+        committed: false,
     });
     notes.push(Note::normal("SwitchoverStarted", &format!("{to} takes over from {from}: {}", why(due.cause))));
 }
@@ -124,10 +126,8 @@ pub fn step(view: &View<'_>, operation: &Operation, next: &mut Record, notes: &m
                 return;
             }
             let name = view.facts.pod_name(target);
-            next.primary = Some(target);
-            next.durability.rising = None;
+            next.crown(target, &server.executed);
             next.durability.barrier = next.durability.barrier.union(&server.executed);
-            next.errant.clear();
             next.operation = Some(Operation { phase: Phase::Open, ..operation.clone() });
             notes.push(Note::normal("SwitchoverCommitted", &format!("{name} is the new primary")));
         }

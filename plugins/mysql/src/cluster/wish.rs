@@ -65,6 +65,7 @@ fn wish(view: &View<'_>, state: State, ordinal: u32) -> Wish {
             Kind::Switchover => replica(view, ordinal, server),
             Kind::Failover | Kind::Recovery | Kind::Bootstrap => fenced(server),
         },
+        Some(_) if view.astray() => fenced(server),
         _ if view.record.primary.is_none() => as_is(server),
         operation if view.is_primary(ordinal) => primary(view, ordinal, server, operation.as_ref()),
         _ => replica(view, ordinal, server),
@@ -148,7 +149,7 @@ fn replica(view: &View<'_>, ordinal: u32, server: &Instance) -> Wish {
         && view.record.durability.members.contains(&ordinal)
         && view.needs_reseed(ordinal).is_none()
         && !view.lost_data(primary)
-        && !leaving(view, ordinal, source)
+        && !view.leaves(ordinal)
         && !older;
     let replicate =
         if follows && !drains(server, primary, source) { Replicate::From(primary) } else { Replicate::Fenced };
@@ -164,13 +165,4 @@ fn drains(server: &Instance, primary: u32, source: &Instance) -> bool {
         && channel.apply_error == 0
         && !pending.is_empty()
         && pending.subtract(&source.executed).is_empty()
-}
-
-/// Its ordinal is no longer wanted, and the primary can do without its acknowledgement.
-fn leaving(view: &View<'_>, ordinal: u32, primary: &Instance) -> bool {
-    let promised = view.record.durability.acks;
-    ordinal >= view.facts.wanted
-        && view.record.primary.is_some_and(|primary| primary < view.facts.wanted)
-        && promised <= view.facts.target_acks()
-        && primary.acks.unwrap_or_default() == promised
 }

@@ -1,7 +1,7 @@
 //! The record of the core as part of the status, and back. In: a record or a status. Out: the other. What cannot be read
 //! counts as not known: a set that cannot be read makes the whole record unknown rather than a wrong one.
 
-use crate::cluster::record::{Cause, Durability, Handled, Kind, Operation, Phase, Record, Reseed};
+use crate::cluster::record::{Cause, Durability, Handled, Kind, Operation, Phase, Record, Reseed, Suspect};
 use crate::name::Names;
 use crate::time;
 use schemars::JsonSchema;
@@ -47,6 +47,9 @@ pub struct OperationStatus {
     pub started_at: String,
     /// From 1.
     pub attempt: u32,
+    /// The current primary was chosen by it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub committed: bool,
 }
 
 /// A server that is being made anew from the primary.
@@ -79,6 +82,9 @@ pub struct Notes {
     /// Pods whose servers have transactions of their own: these.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub errant: BTreeMap<String, String>,
+    /// Pods whose servers have transactions of the primary that the primary has not. Theirs alone if that stays so.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub suspect: BTreeMap<String, SuspectStatus>,
     /// Value of the annotation for a switchover that was carried out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub switchover_handled: Option<String>,
@@ -88,12 +94,22 @@ pub struct Notes {
     /// No planned switchover before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub switchover_not_before: Option<String>,
-    /// When a server last became the primary by a failover.
+    /// When a server last became the primary because commits on the one before did not get on.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_failover: Option<String>,
+    pub last_stall: Option<String>,
     /// Ordinals of servers that do not know the operator's own account (yet).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub as_root: Vec<u32>,
+}
+
+/// Transactions of the primary on another server.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SuspectStatus {
+    /// At every look since then.
+    pub since: String,
+    /// These.
+    pub transactions: String,
 }
 
 /// The parts of the status that hold the record.
@@ -124,9 +140,10 @@ pub fn write(names: &Names, record: &Record, target_acks: u32) -> Written {
         reseed,
         missing_since,
         errant,
+        suspect,
         handled: Handled { switchover, unsafe_failover },
         hold_until,
-        last_failover,
+        last_stall,
         as_root,
     } = record;
     let moment = |at: u64| (at > 0).then(|| time::format(at));
@@ -148,6 +165,7 @@ pub fn write(names: &Names, record: &Record, target_acks: u32) -> Written {
             barrier: operation.barrier.to_string(),
             started_at: time::format(operation.started_at),
             attempt: operation.attempt,
+            committed: operation.committed,
         }),
         reseed: reseed.as_ref().map(|reseed| ReseedStatus {
             target: pod(reseed.target),
@@ -160,10 +178,16 @@ pub fn write(names: &Names, record: &Record, target_acks: u32) -> Written {
         notes: Notes {
             missing_since: missing_since.iter().map(|(i, at)| (pod(*i), time::format(*at))).collect(),
             errant: errant.iter().map(|(i, set)| (pod(*i), set.to_string())).collect(),
+            suspect: suspect
+                .iter()
+                .map(|(i, Suspect { since, set })| {
+                    (pod(*i), SuspectStatus { since: time::format(*since), transactions: set.to_string() })
+                })
+                .collect(),
             switchover_handled: switchover.clone(),
             unsafe_failover_handled: unsafe_failover.clone(),
             switchover_not_before: moment(*hold_until),
-            last_failover: moment(*last_failover),
+            last_stall: moment(*last_stall),
             as_root: as_root.iter().copied().collect(),
         },
     }
@@ -195,6 +219,7 @@ fn try_read(names: &Names, written: &Written) -> Option<Record> {
             barrier: set(&operation.barrier)?,
             started_at: time::parse(&operation.started_at).unwrap_or_default(),
             attempt: operation.attempt.max(1),
+            committed: operation.committed,
         }),
     };
     // One that cannot be read is begun anew.
@@ -210,6 +235,10 @@ fn try_read(names: &Names, written: &Written) -> Option<Record> {
     });
     let missing = notes.missing_since.iter();
     let errant = notes.errant.iter();
+    let suspect = notes.suspect.iter().filter_map(|(pod, it)| {
+        let it = Suspect { since: time::parse(&it.since)?, set: set(&it.transactions)? };
+        Some((names.ordinal(pod)?, it))
+    });
     Some(Record {
         primary,
         initialized: *initialized,
@@ -223,12 +252,13 @@ fn try_read(names: &Names, written: &Written) -> Option<Record> {
         reseed,
         missing_since: missing.filter_map(|(pod, at)| Some((names.ordinal(pod)?, time::parse(at)?))).collect(),
         errant: errant.filter_map(|(pod, text)| Some((names.ordinal(pod)?, set(text)?))).collect(),
+        suspect: suspect.collect(),
         handled: Handled {
             switchover: notes.switchover_handled.clone(),
             unsafe_failover: notes.unsafe_failover_handled.clone(),
         },
         hold_until: moment(&notes.switchover_not_before),
-        last_failover: moment(&notes.last_failover),
+        last_stall: moment(&notes.last_stall),
         as_root: notes.as_root.iter().copied().collect(),
     })
 }

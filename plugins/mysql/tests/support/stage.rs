@@ -1,7 +1,7 @@
 //! Clusters for tests of the policy, as facts and a record: one that is in order, to be put out of it.
 
 use mysql::cluster::facts::{Channel, Facts, Instance, LiveSet, Pod, Policy, Receiver, Request, Seen, Server, Silence};
-use mysql::cluster::record::{Durability, Record};
+use mysql::cluster::record::{Cause, Durability, Kind, Operation, Phase, Record};
 use mysql::cluster::wish::{Be, Replicate, Wish};
 use mysql::cluster::{Verdict, judge};
 use windlass_sdk::gtid::GtidSet;
@@ -185,6 +185,20 @@ pub fn replica(ordinal: u32, from: u32) -> Instance {
 /// A server with a new data directory.
 pub fn fresh(ordinal: u32) -> Instance {
     Instance { series: Some(1), uuid: uuid(ordinal), super_read_only: true, ..Instance::default() }
+}
+
+/// An operation that has been under way for half a second because the primary does not answer.
+pub fn operation(kind: Kind, phase: Phase, target: Option<u32>) -> Option<Operation> {
+    Some(Operation {
+        kind,
+        phase,
+        target,
+        barrier: GtidSet::default(),
+        started_at: NOW - 500,
+        attempt: 1,
+        cause: Cause::PrimaryDown,
+        committed: false,
+    })
 }
 
 /// A request by annotation.
