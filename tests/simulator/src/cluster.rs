@@ -16,6 +16,8 @@ use std::collections::BTreeMap;
 pub const NAMESPACE: &str = "default";
 /// Name of the resource.
 pub const NAME: &str = "db";
+/// How long it is remembered how the resource was, in milliseconds.
+pub const KEPT: Time = 30_000;
 /// Item of the StatefulSet.
 const STATEFUL_SET: &str = "statefulset";
 
@@ -56,6 +58,8 @@ pub struct Cluster {
     next_ip: u32,
     next_uid: u32,
     resource: Option<(u64, Json)>,
+    /// The resource as it was: since when, its version, and the document.
+    history: Vec<(Time, u64, Json)>,
 }
 
 impl Cluster {
@@ -77,6 +81,7 @@ impl Cluster {
             next_ip: 0,
             next_uid: 0,
             resource: None,
+            history: Vec::new(),
         }
     }
 
@@ -102,6 +107,15 @@ impl Cluster {
         let json: Json = document.to_string().into();
         self.resource = Some((self.version, json.clone()));
         json
+    }
+
+    /// The resource as it was at a time, at most [`KEPT`] milliseconds ago, with its version.
+    pub fn as_of(&mut self, time: Time) -> (u64, Json) {
+        let then = self.history.iter().rev().find(|(since, ..)| *since <= time).or(self.history.first());
+        match then {
+            Some((_, version, json)) => (*version, json.clone()),
+            None => (self.version, self.resource()),
+        }
     }
 
     /// The user changes the spec.
@@ -220,6 +234,13 @@ impl Cluster {
 
     /// Time passes: the StatefulSet's controller and the node do their work.
     pub fn pass(&mut self, fleet: &mut crate::fleet::Fleet) {
+        if self.history.last().is_none_or(|(_, version, _)| *version != self.version) {
+            let (version, json) = (self.version, self.resource());
+            self.history.push((fleet.now, version, json));
+            let old = self.history.iter().take_while(|(since, ..)| since + KEPT < fleet.now).count();
+            // The one that held when those that are kept began is one of them.
+            self.history.drain(..old.saturating_sub(1));
+        }
         let before = self.counts();
         pods::pass(self, fleet);
         if self.counts() != before {

@@ -29,6 +29,8 @@ pub struct Fleet {
     pub loss: u32,
     /// Rows whose clients were told that they are durable.
     pub acknowledged: BTreeSet<Row>,
+    /// Of a hundred times that an applier could execute something it does so many times.
+    pub appliers: u32,
     /// Clients write.
     pub clients: bool,
     /// How long a copy of all data takes, in milliseconds: at least, and how much more at most.
@@ -49,6 +51,7 @@ impl Fleet {
             unseen: BTreeSet::new(),
             loss: 0,
             acknowledged: BTreeSet::new(),
+            appliers: 100,
             clients: true,
             copying: (1_500, 6_000),
             next_row: 1,
@@ -173,7 +176,7 @@ impl Fleet {
         let slow = self.servers.get(index).is_some_and(|server| server.slow) && self.chance(80);
         match self.below(10) {
             0 => self.client(index),
-            1 | 2 if !slow => self.apply(index),
+            1 | 2 if !slow && (self.appliers >= 100 || self.chance(self.appliers)) => self.apply(index),
             3 | 4 => {
                 let lost = self.lossy();
                 let told = self.servers.get_mut(index).map(|server| server.take_ack(lost)).unwrap_or_default();

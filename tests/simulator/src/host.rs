@@ -28,6 +28,8 @@ pub struct Host {
     pub next: Time,
     /// What it sees of the resource is of a moment ago: an old version, and the document.
     pub stale: Option<(u64, Json)>,
+    /// What it sees of the resource is always so many milliseconds old.
+    late: Option<Time>,
     servers: Vec<(String, MysqlServer)>,
     silent: BTreeMap<String, (String, Time, &'static str)>,
     needs: Vec<RelatedQuery>,
@@ -46,9 +48,14 @@ pub struct Host {
 struct Killed;
 
 impl Host {
+    /// One that always sees the resource as it was so many milliseconds ago.
+    pub fn late(by: Time) -> Self {
+        Host { late: Some(by), ..Host::default() }
+    }
+
     /// Killed and started again: nothing is remembered.
     pub fn restart(&mut self, at: Time) {
-        *self = Host { next: at, ..Host::default() };
+        *self = Host { next: at, late: self.late, ..Host::default() };
     }
 
     /// From now on it sees the resource as it is at this moment, until it is made fresh.
@@ -72,9 +79,10 @@ impl Host {
     }
 
     fn try_pass(&mut self, world: &mut World, brain: &mut dyn Brain) -> Result<(), Killed> {
-        let (version, resource) = match &self.stale {
-            Some(stale) => stale.clone(),
-            None => (world.cluster.version, world.cluster.resource()),
+        let (version, resource) = match (&self.stale, self.late) {
+            (Some(stale), _) => stale.clone(),
+            (None, Some(late)) => world.cluster.as_of(world.fleet.now.saturating_sub(late)),
+            (None, None) => (world.cluster.version, world.cluster.resource()),
         };
         self.idle = false;
         let named = named_primary(&resource);
@@ -212,12 +220,7 @@ impl Host {
                     true
                 }
                 Body::Mysql(server) => {
-                    // Before a server is opened or follows one, the resource must be the very version that says so.
-                    let facts = seen.get(&item.id);
-                    let closed = matches!(facts, Some(Observation::Mysql(facts)) if facts.read_only);
-                    let opens = server.writable && closed;
-                    let follows = matches!(server.replication, model::decision::Replication::Source(_));
-                    if world.guarded && (opens || follows) && world.cluster.version != version {
+                    if world.guarded && planner::needs_newest_view(server) && world.cluster.version != version {
                         world.note(|_| format!("{}: left alone, the resource has changed", item.id));
                         held.insert(&item.id);
                         continue;

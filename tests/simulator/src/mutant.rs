@@ -5,7 +5,7 @@ use crate::brain::Brain;
 use model::decision::{Body, Replication, ReplicationSource};
 use model::snapshot::{IoState, MysqlFacts};
 use model::{Decision, Fault, Observation, Snapshot};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is broken.
@@ -21,7 +21,7 @@ pub enum Fracture {
     WaitsForOneLess,
     /// Readers are sent to every server that is no primary.
     SendsReadersAnywhere,
-    /// A primary is also opened when it does not have what the others have.
+    /// Where no server has data, the cluster is taken for a new one.
     ForgetsThatThereWasData,
 }
 
@@ -44,6 +44,20 @@ impl<'a> Mutant<'a> {
             if let Observation::Mysql(facts) = &mut item.state {
                 change(&item.id, facts);
             }
+        }
+    }
+
+    /// As if the first server was being opened for the first time.
+    fn forget(snapshot: &mut Snapshot) {
+        let mut empty = true;
+        Self::servers(snapshot, |_, facts| empty &= facts.executed.is_empty());
+        let mut resource = serde_json::from_str::<Value>(&snapshot.resource).unwrap_or_default();
+        let Some(status) = resource.get_mut("status").and_then(Value::as_object_mut) else { return };
+        if empty && status.contains_key("currentPrimary") {
+            status.remove("initialized");
+            status.insert("durability".into(), json!({ "members": [0] }));
+            status.insert("operation".into(), json!({ "kind": "Bootstrap", "phase": "Open", "cause": "New" }));
+            snapshot.resource = resource.to_string().into();
         }
     }
 
@@ -81,13 +95,7 @@ impl Brain for Mutant<'_> {
                     facts.semi_sync.source_enabled = enabled || !facts.attached.is_empty();
                 }
             }),
-            Fracture::ForgetsThatThereWasData => {
-                let mut status = serde_json::from_str::<Value>(&snapshot.resource).unwrap_or_default();
-                if let Some(status) = status.get_mut("status").and_then(Value::as_object_mut) {
-                    status.remove("initialized");
-                }
-                snapshot.resource = status.to_string().into();
-            }
+            Fracture::ForgetsThatThereWasData => Self::forget(&mut snapshot),
             Fracture::SendsReadersAnywhere => {}
         }
         let mut decision = self.brain.decide(&snapshot)?;

@@ -10,6 +10,7 @@ pub use trouble::Trouble;
 
 use crate::brain::Brain;
 use crate::host::Host;
+use crate::server::Server;
 use crate::world::{QUICK, World};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
@@ -46,11 +47,13 @@ pub struct Mix {
     pub checked: bool,
     /// Servers whose data differs are made anew; none: as the seed says.
     pub reinit: Option<bool>,
+    /// Of a hundred times that an applier could execute something it does so many times; none: as the seed says.
+    pub appliers: Option<u32>,
 }
 
 impl Default for Mix {
     fn default() -> Self {
-        Mix { second_host: true, guarded: true, checked: true, reinit: None }
+        Mix { second_host: true, guarded: true, checked: true, reinit: None, appliers: None }
     }
 }
 
@@ -128,6 +131,8 @@ pub fn run(options: &Options, brain: &mut dyn Brain) -> Outcome {
     let mut trouble = Trouble::new(options.seed, options.mix.second_host);
     // On a fast network most things are over before the next, on a slow one everything is under way at once.
     world.pace = [4, 12, 40].get(chance.random_range(0..3_usize)).copied().unwrap_or(40);
+    let appliers = [100, 100, 15].get(chance.random_range(0..3_usize)).copied().unwrap_or(100);
+    world.fleet.appliers = options.mix.appliers.unwrap_or(appliers);
     while outcome.steps < steps && world.broken.is_empty() {
         outcome.steps += 1;
         trouble.step(&mut world, &mut hosts);
@@ -137,6 +142,7 @@ pub fn run(options: &Options, brain: &mut dyn Brain) -> Outcome {
     if world.broken.is_empty() {
         trouble.end(&mut world, &mut hosts);
         world.pace = QUICK;
+        world.fleet.appliers = 100;
         world.note(|world| format!("no more trouble; {}", world.summary()));
         if settle(&mut world, &mut hosts, &mut brain, QUIET, reinit) {
             world.check_end();
@@ -229,19 +235,19 @@ fn healthy(world: &World, hosts: &[Host]) -> bool {
         && world.fleet.attached(primary).len() + 1 == wanted
 }
 
-/// Where nothing may be made anew: each server with data of its own is named. What waits for them waits for the user.
+/// Where nothing may be made anew: each server that is not in order is named as one with data of its own. What waits for
+/// them waits for the user.
 fn named(world: &World, hosts: &[Host]) -> bool {
     let Some(primary) = world.primary() else { return false };
-    let Some(all) = world.fleet.servers.get(primary).filter(|server| server.is_up()) else { return false };
-    let Some(host) = hosts.first().filter(|host| host.holds("Errant")) else { return false };
+    let up = world.fleet.servers.get(primary).is_some_and(Server::is_up);
+    let Some(host) = hosts.first().filter(|host| up && host.holds("Errant")) else { return false };
     let said = host.said.iter().find(|(type_, ..)| type_ == "Errant").map(|(.., message)| message.as_str());
-    let own = |index: &usize| {
-        let surplus = world.fleet.servers.get(*index).map(|server| server.executed().minus(all.executed()));
-        surplus.is_some_and(|surplus| surplus.origins().any(|origin| origin != all.uuid))
-    };
-    let mut others = world.cluster.pods.keys().copied().filter(|index| *index != primary).filter(own).peekable();
-    let name = |index: usize| format!("{}-{index}", crate::cluster::NAME);
-    others.peek().is_some() && others.all(|index| said.is_some_and(|said| said.contains(&name(index))))
+    let is_named = |index: usize| said.is_some_and(|said| said.contains(&format!("{}-{index}", crate::cluster::NAME)));
+    let attached = world.fleet.attached(primary);
+    let wanted = world.cluster.spec.get("replicas").and_then(Value::as_u64).unwrap_or_default() as usize;
+    let others: Vec<usize> = (0..wanted).filter(|index| *index != primary).collect();
+    others.iter().any(|index| is_named(*index))
+        && others.iter().all(|index| is_named(*index) || attached.contains(index))
 }
 
 fn complaint(hosts: &[Host]) -> String {

@@ -39,7 +39,7 @@ enum End {
 }
 
 /// Kinds of trouble.
-const KINDS: u32 = 18;
+const KINDS: u32 = 19;
 
 impl Trouble {
     /// For a run.
@@ -188,6 +188,15 @@ impl Trouble {
                 }
                 "all servers die".into()
             }
+            17 => {
+                if !self.second_host || hosts.len() > 1 {
+                    return;
+                }
+                let late = self.chance.random_range(500..15_000);
+                hosts.push(Host::late(late));
+                self.later(End::Fresh);
+                format!("a second host sees the resource {late} ms late")
+            }
             _ => return self.wish(victim, world),
         };
         world.note(|_| format!("TROUBLE: {what}"));
@@ -202,7 +211,7 @@ impl Trouble {
         let keeps = server.is_up() && !server.read_only && server.semi.source;
         let full = world.fleet.attached(primary).len() as u64 + 1 == wanted && wanted > 1;
         let whole = world.cluster.status.pointer("/operation").is_none_or(serde_json::Value::is_null);
-        if !keeps || !full || !whole || !self.wiped.is_empty() || victim as u64 >= wanted {
+        if !keeps || !full || !whole || !self.wiped.is_empty() || victim as u64 >= wanted || !kept_elsewhere(world) {
             return;
         }
         let uuid = world.fleet.uuid();
@@ -252,6 +261,27 @@ impl Trouble {
         world.fleet.unseen.clear();
         world.chaos = Chaos::default();
     }
+}
+
+/// Every other server that counts has all that the primary has committed. A primary commits when it starts what nobody
+/// acknowledged before, and a replica that has just come back is attached long before it has it.
+fn kept_elsewhere(world: &World) -> bool {
+    let Some(primary) = world.primary() else { return false };
+    let Some(all) = world.fleet.servers.get(primary).map(|server| server.executed()) else { return false };
+    let attached = world.fleet.attached(primary);
+    let has = |index: &u64| {
+        let index = usize::try_from(*index).unwrap_or(usize::MAX);
+        let has_all = |server: &crate::server::Server| all.within(&server.owned());
+        index == primary || (attached.contains(&index) && world.fleet.servers.get(index).is_some_and(has_all))
+    };
+    let acks =
+        |field: &str| world.cluster.status.pointer(field).and_then(serde_json::Value::as_u64).unwrap_or_default();
+    // As long as less is promised than wanted, nobody can know from the others what was acknowledged.
+    if acks("/durability/acks") == 0 || acks("/durability/acks") != acks("/durability/target") {
+        return false;
+    }
+    let members = world.cluster.status.pointer("/durability/members").and_then(serde_json::Value::as_array);
+    members.is_some_and(|members| members.iter().filter_map(serde_json::Value::as_u64).all(|index| has(&index)))
 }
 
 fn finish(end: End, world: &mut World, hosts: &mut Vec<Host>) {
