@@ -165,6 +165,20 @@ impl Plugins {
         self.0.write().unwrap_or_else(PoisonError::into_inner).insert(kind, served);
     }
 
+    /// From now on this plugin decides for all of these kinds, and for `gone` nobody does. In one step: nobody sees one
+    /// kind of a plugin in its new version and another in its old one.
+    pub fn swap(&self, kinds: &[Kind], gone: &[Kind], served: Arc<Served>) {
+        let mut plugins = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        gone.iter().for_each(|kind| drop(plugins.remove(kind)));
+        plugins.extend(kinds.iter().map(|kind| (kind.clone(), served.clone())));
+    }
+
+    /// This plugin does not decide for these kinds any more; for those that another one has taken over, that one does.
+    pub fn stop_serving_by(&self, kinds: &[Kind], served: &Arc<Served>) {
+        let mut plugins = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        plugins.retain(|kind, other| !(kinds.contains(kind) && Arc::ptr_eq(other, served)));
+    }
+
     /// Nobody decides for the kind any more.
     pub fn stop_serving(&self, kind: &Kind) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).remove(kind);

@@ -4,6 +4,7 @@
 //! version that objects are stored in, is refused by name, and the kinds of other plugins go on.
 
 pub mod definition;
+pub mod narrowing;
 
 use crate::client::DEADLINE;
 use definition::{Definition, DefinitionError, Step};
@@ -24,6 +25,17 @@ pub enum InstallError {
     /// The definition is wrong, or cannot take the place of the one that is there.
     #[error(transparent)]
     Refused(#[from] DefinitionError),
+    /// The new definition takes less than the one that is there.
+    #[error(
+        "definition {name} would take less than it does now: {}; keep what is there, or consent with spec.allowNarrowing",
+        .fields.join("; ")
+    )]
+    Narrowed {
+        /// Name of the definition.
+        name: String,
+        /// What would be narrower, by path.
+        fields: Vec<String>,
+    },
     /// The host may not do it.
     #[error(
         "definition {name}: the API server does not let the host {verb} it: {message}; \
@@ -78,13 +90,29 @@ impl InstallError {
     /// Trying again may help though nobody changes anything.
     pub fn may_pass(&self) -> bool {
         match self {
-            InstallError::Refused(_) | InstallError::NotAccepted { .. } => false,
+            InstallError::Refused(_) | InstallError::Narrowed { .. } | InstallError::NotAccepted { .. } => false,
             InstallError::Forbidden { .. }
             | InstallError::Conflict { .. }
             | InstallError::NotEstablished { .. }
             | InstallError::Unknown { .. } => true,
         }
     }
+}
+
+/// What installing one definition would do, without doing it.
+///
+/// # Errors
+/// When what is there must not be replaced; with `narrowing` it may take less than before.
+pub async fn judge(client: &kube::Client, definition: &Definition, narrowing: bool) -> Result<Step, InstallError> {
+    let live = get(client, definition).await?;
+    let step = definition.compare(live.as_ref())?;
+    if let (Step::Update, Some(live), false) = (step, &live, narrowing) {
+        let fields = narrowing::narrowed(live, definition.manifest());
+        if !fields.is_empty() {
+            return Err(InstallError::Narrowed { name: definition.name().to_owned(), fields });
+        }
+    }
+    Ok(step)
 }
 
 /// What came of an installation.

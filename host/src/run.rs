@@ -8,6 +8,7 @@ mod health;
 mod housekeeping;
 mod load;
 mod orphans;
+mod resources;
 mod serving;
 
 use crate::azure::Azure;
@@ -18,6 +19,10 @@ use crate::decide::Compiler;
 use crate::driver::{Deadlines, Driver, View};
 use crate::entropy::Entropy;
 use crate::mysql::{self, Servers};
+use crate::plugins::claims::Claims;
+use crate::plugins::resource;
+use crate::plugins::source::{self, Fetcher};
+use crate::plugins::store::Store;
 use crate::serve::{self, Metrics};
 use crate::watch::queue::Limits;
 use crate::watch::watches::{self, Watches};
@@ -30,6 +35,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 pub use load::Loaded;
@@ -41,6 +47,8 @@ pub struct RunConfig {
     pub plugins: Option<PathBuf>,
     /// Plugins that are loaded already.
     pub loaded: Vec<Loaded>,
+    /// How `Plugin` resources are served; none: they are not.
+    pub resources: Option<source::Options>,
     /// Namespaces to serve; empty: all.
     pub namespaces: Vec<String>,
     /// How often everything is looked at though nothing changed.
@@ -79,6 +87,7 @@ impl RunConfig {
         RunConfig {
             plugins: None,
             loaded: Vec::new(),
+            resources: None,
             namespaces: Vec::new(),
             resync: Duration::from_secs(600),
             concurrency: 16,
@@ -161,8 +170,9 @@ async fn work(
         key = obtain_key(&client, &config.system_namespace, &entropy) => key?,
         () = shutdown.cancelled() => return Ok(()),
     };
+    let engine = load::engine(&config).map_err(RunError::Engine)?;
     let loaded = tokio::select! {
-        loaded = load::load(&config) => loaded.map_err(RunError::Engine)?,
+        loaded = load::load(&config, engine.as_ref()) => loaded,
         () = shutdown.cancelled() => return Ok(()),
     };
     let host = Host::assemble(&config, client, key, entropy, shutdown.clone());
@@ -181,10 +191,22 @@ async fn work(
         metrics: config.metrics.clone(),
     };
     host.watches.ensure(&watches::definitions());
+    let of_resources = async {
+        match (&config.resources, &engine) {
+            (Some(options), Some(engine)) => {
+                let fetcher = Fetcher::new(options.clone(), host.client.clone());
+                let store = config.cache_dir.as_ref().and_then(|folder| Store::open(&folder.join("components")));
+                let clock = config.clock.clone();
+                resources::serve(resources::Shared { host: &host, engine, fetcher, store, clock }).await
+            }
+            _ => std::future::pending().await,
+        }
+    };
     tokio::select! {
         // The end of the driver is the end of the host.
         () = driver.run(shutdown) => Ok(()),
-        never = serving::serve(&host, loaded, &progress) => match never {},
+        never = serving::serve(&host, loaded, &progress, config.resources.is_some()) => match never {},
+        never = of_resources => match never {},
         never = housekeeping::resync(&host, config.resync) => match never {},
         never = housekeeping::tidy(&host, &config.metrics) => match never {},
     }
@@ -201,6 +223,9 @@ struct Host {
     plugins: Arc<Plugins>,
     entropy: Arc<Entropy>,
     context: Arc<Context>,
+    claims: Claims,
+    /// A `Plugin` came, went or changed.
+    news: Arc<Notify>,
 }
 
 impl Host {
@@ -213,9 +238,13 @@ impl Host {
     ) -> Host {
         let (cache, ledger, trigger) = (Arc::new(Cache::new()), Arc::new(Ledger::new()), Arc::new(Trigger::new()));
         let queue = Arc::new(Queue::new(Limits::of(config.concurrency), entropy.clone()));
+        let news = Arc::new(Notify::new());
         let sink = {
-            let (queue, trigger) = (queue.clone(), trigger.clone());
+            let (queue, trigger, news, plugins) = (queue.clone(), trigger.clone(), news.clone(), resource::kind());
             Arc::new(move |change: &Change| {
+                if change.object().is_some_and(|object| object.key.kind == plugins) {
+                    news.notify_one();
+                }
                 for (key, cause) in trigger.keys(change) {
                     queue.push(&key, cause);
                 }
@@ -241,7 +270,8 @@ impl Host {
             metrics: config.metrics.clone(),
             stop,
         });
-        Host { client, cache, ledger, queue, trigger, watches, plugins, entropy, context: Arc::new(context) }
+        let (context, claims) = (Arc::new(context), Claims::default());
+        Host { client, cache, ledger, queue, trigger, watches, plugins, entropy, context, claims, news }
     }
 }
 

@@ -47,6 +47,9 @@ pub struct ReadGrant {
     /// Namespaces besides the resource's own; `*` for all.
     #[serde(default)]
     pub namespaces: Vec<String>,
+    /// Only objects of these names; empty: any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
 }
 
 /// A subscription, or one of its resource groups.

@@ -2,13 +2,14 @@
 
 use super::{azure, connection, stop};
 use crate::decide::Compiler;
+use crate::plugins::source::Options;
 use crate::run::{RunConfig, run as run_host};
 use anyhow::Context as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Run the host: serve the kinds of all plugins in a folder
+/// Run the host: serve the kinds of all Plugin resources, and of all plugins in a folder
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Example:\n  windlass run --kubeconfig ~/.kube/config --plugins ./plugins --listen-metrics 127.0.0.1:9090"
@@ -18,9 +19,21 @@ pub(super) struct Arguments {
     connection: connection::Arguments,
     #[command(flatten)]
     azure: azure::Arguments,
-    /// Folder of plugins: NAME.wasm, and NAME.grants.yaml with what it may do
+    /// Folder of plugins besides the Plugin resources: NAME.wasm, and NAME.grants.yaml with what it may do
     #[arg(long, value_name = "DIR")]
-    plugins: PathBuf,
+    plugins: Option<PathBuf>,
+    /// Serve no Plugin resources, only the plugins of the folder
+    #[arg(long, requires = "plugins")]
+    no_plugin_resources: bool,
+    /// Folder of the components that Plugins with `spec.source.file` name
+    #[arg(long, value_name = "DIR")]
+    plugin_files: Option<PathBuf>,
+    /// Fetch plugins from HOST:PORT though it is on this machine, and registries there without TLS
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
+    trust_plugin_source: Vec<String>,
+    /// How often tags, files and ConfigMaps of Plugins are looked at again
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    plugin_refresh: Duration,
     /// Serve this namespace only; may be given several times
     #[arg(long = "namespace", value_name = "NAME", value_delimiter = ',')]
     namespaces: Vec<String>,
@@ -48,8 +61,15 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let shutdown = stop::on_signal()?;
     let client = arguments.connection.client().await?;
     let compiler = Compiler::child().context("cannot find the program of the host itself, which compiles plugins")?;
+    let resources = (!arguments.no_plugin_resources).then(|| Options {
+        files: arguments.plugin_files,
+        trusted: arguments.trust_plugin_source.into_iter().collect(),
+        refresh: arguments.plugin_refresh,
+        ..Options::default()
+    });
     let config = RunConfig {
-        plugins: Some(arguments.plugins),
+        plugins: arguments.plugins,
+        resources,
         namespaces: arguments.namespaces,
         resync: arguments.resync,
         concurrency: usize::from(arguments.concurrency),

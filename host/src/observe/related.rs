@@ -26,8 +26,9 @@ pub(super) fn answer(
     let namespace = query.namespace.as_deref().or(resource.namespace.as_deref());
     if !granted(query, namespace, resource, grants) {
         let place = namespace.map_or_else(|| "the cluster".to_string(), |name| format!("namespace {name}"));
+        let which = if query.names.is_empty() { String::new() } else { format!(" {}", query.names.join(", ")) };
         return none(format!(
-            "{} in {place} is not granted to the plugin; add it to `reads` of its grants",
+            "{}{which} in {place} is not granted to the plugin; add it to `reads` of its grants",
             query.kind
         ));
     }
@@ -52,7 +53,9 @@ pub(super) fn answer(
 fn granted(query: &RelatedQuery, namespace: Option<&str>, resource: &ObjectKey, grants: &Grants) -> bool {
     grants.reads.iter().filter(|grant| grant.group == query.kind.group && grant.kind == query.kind.kind).any(|grant| {
         let own = namespace.is_some() && namespace == resource.namespace.as_deref();
-        own || grant.namespaces.iter().any(|allowed| allowed == "*" || Some(allowed.as_str()) == namespace)
+        let named = grant.names.is_empty()
+            || (!query.names.is_empty() && query.names.iter().all(|name| grant.names.contains(name)));
+        named && (own || grant.namespaces.iter().any(|allowed| allowed == "*" || Some(allowed.as_str()) == namespace))
     })
 }
 
@@ -74,7 +77,7 @@ mod tests {
     fn grants(namespaces: &[&str]) -> Grants {
         let namespaces = namespaces.iter().map(|name| (*name).into()).collect();
         Grants {
-            reads: vec![ReadGrant { group: String::new(), kind: "ConfigMap".into(), namespaces }],
+            reads: vec![ReadGrant { group: String::new(), kind: "ConfigMap".into(), namespaces, names: Vec::new() }],
             ..Grants::default()
         }
     }
@@ -104,5 +107,17 @@ mod tests {
         assert!(may_see(Some("other"), &grants(&["other"])));
         assert!(!may_see(Some("third"), &grants(&["other"])));
         assert!(may_see(Some("third"), &grants(&["*"])));
+    }
+
+    #[test]
+    fn a_grant_of_names_covers_no_other_name_and_no_query_for_any() {
+        let mut grants = grants(&[]);
+        grants.reads[0].names = vec!["a".into(), "b".into()];
+        let sees = |names: &[&str]| {
+            let names = names.iter().map(|name| (*name).into()).collect();
+            granted(&RelatedQuery { names, ..query(None) }, Some("own"), &resource(), &grants)
+        };
+        assert!(sees(&["a"]) && sees(&["a", "b"]));
+        assert!(!sees(&["c"]) && !sees(&["a", "c"]) && !sees(&[]));
     }
 }

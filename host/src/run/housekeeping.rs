@@ -37,7 +37,7 @@ pub(super) async fn tidy(host: &Host, metrics: &Metrics) -> Infallible {
             metrics.queue_depth(&kind, depth);
         }
         let mut needed = host.trigger.kinds_read();
-        needed.insert(definitions());
+        needed.extend([definitions(), crate::plugins::resource::kind()]);
         for kind in host.trigger.served() {
             if let Some(served) = host.plugins.serving(&kind) {
                 let description = served.decider.description();

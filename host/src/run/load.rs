@@ -16,15 +16,23 @@ pub struct Loaded {
     pub served: Arc<Served>,
 }
 
-/// Loads what the configuration names.
-pub(super) async fn load(config: &RunConfig) -> Result<Vec<Loaded>, EngineError> {
-    let mut loaded = config.loaded.clone();
-    let Some(folder) = &config.plugins else { return Ok(loaded) };
-    let engine = Engine::new(EngineOptions {
+/// The engine for plugins that are not loaded already; none where there are no such.
+pub(super) fn engine(config: &RunConfig) -> Result<Option<Engine>, EngineError> {
+    if config.plugins.is_none() && config.resources.is_none() {
+        return Ok(None);
+    }
+    let options = EngineOptions {
         cache_dir: config.cache_dir.clone(),
         meter: config.metrics.clone(),
         ..EngineOptions::new(config.compiler.clone())
-    })?;
+    };
+    Engine::new(options).map(Some)
+}
+
+/// Loads the plugins of the folder that the configuration names.
+pub(super) async fn load(config: &RunConfig, engine: Option<&Engine>) -> Vec<Loaded> {
+    let mut loaded = config.loaded.clone();
+    let (Some(folder), Some(engine)) = (&config.plugins, engine) else { return loaded };
     let folder = folder.clone();
     // Reading a folder blocks; a panic there is a defect that leaves no plugins, which is said below.
     let found = tokio::task::spawn_blocking(move || plugins::discover(&folder)).await.unwrap_or_default();
@@ -33,11 +41,11 @@ pub(super) async fn load(config: &RunConfig) -> Result<Vec<Loaded>, EngineError>
     }
     for files in found {
         match files {
-            Ok(files) => loaded.extend(one(&engine, files).await),
+            Ok(files) => loaded.extend(one(engine, files).await),
             Err(error) => tracing::error!("a plugin was left out: {}", chain(&error)),
         }
     }
-    Ok(loaded)
+    loaded
 }
 
 async fn one(engine: &Engine, files: PluginFiles) -> Option<Loaded> {

@@ -7,41 +7,23 @@ use crate::install::definition::{ANNOTATION_DIGEST, Definition};
 use crate::watch::watches::definitions;
 use crate::watch::{Cause, Object};
 use model::Kind;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::sync::{Mutex, PoisonError};
-
-/// Names of the definitions that a plugin serves, or will as soon as they are installed.
-#[derive(Default)]
-pub(super) struct Claimed(Mutex<BTreeSet<String>>);
-
-impl Claimed {
-    pub fn new(names: impl IntoIterator<Item = String>) -> Self {
-        Claimed(Mutex::new(names.into_iter().collect()))
-    }
-
-    /// A definition that could not be installed: its plugin decides about nothing.
-    pub fn give_up(&self, name: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
-    }
-
-    fn contains(&self, name: &str) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(name)
-    }
-}
 
 /// Watches orphaned kinds as their definitions come, and forgets them as they go.
-pub(super) async fn watch(host: &Host, claimed: &Claimed) -> Infallible {
+pub(super) async fn watch(host: &Host) -> Infallible {
     let mut watched: BTreeMap<String, Kind> = BTreeMap::new();
     loop {
-        let changed = host.watches.definitions_changed();
-        tokio::pin!(changed);
+        let (changed, claimed) = (host.watches.definitions_changed(), host.claims.changed());
+        tokio::pin!(changed, claimed);
         // From here on a change is not missed, even while this looks.
         changed.as_mut().enable();
-        let orphans = orphans(host, claimed);
+        claimed.as_mut().enable();
+        let orphans = orphans(host);
         watched.retain(|name, kind| {
             let stays = orphans.get(name) == Some(kind);
-            if !stays {
+            // Whoever claims it now has it served already, or soon will.
+            if !stays && !host.claims.contains(name) {
                 host.trigger.stop_serving(kind);
             }
             stays
@@ -56,16 +38,16 @@ pub(super) async fn watch(host: &Host, claimed: &Claimed) -> Infallible {
             }
             host.watches.ensure(&kind);
         }
-        changed.await;
+        futures::future::select(changed, claimed).await;
     }
 }
 
-fn orphans(host: &Host, claimed: &Claimed) -> BTreeMap<String, Kind> {
+fn orphans(host: &Host) -> BTreeMap<String, Kind> {
     let found = host.cache.keys(&definitions());
     let found = found.iter().filter_map(|key| host.cache.get(key));
     found
         .filter(|definition| definition.annotations.contains_key(ANNOTATION_DIGEST) && !definition.is_deleting())
-        .filter(|definition| !claimed.contains(&definition.key.name))
+        .filter(|definition| !host.claims.contains(&definition.key.name))
         .filter_map(|definition| Some((definition.key.name.clone(), kind_of(&definition)?)))
         .collect()
 }

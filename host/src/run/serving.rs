@@ -1,10 +1,10 @@
 //! Loaded plugins come in; their kinds are installed, watched and served, each as soon as it can be.
 
 use super::health::Progress;
-use super::orphans::{self, Claimed};
-use super::{Host, Loaded};
+use super::{Host, Loaded, orphans, resources};
 use crate::install::definition::Definition;
 use crate::install::{self, Installed};
+use crate::plugins::claims::Seniority;
 use crate::watch::Cause;
 use crate::watch::page::chain;
 use model::Kind;
@@ -19,8 +19,9 @@ struct Task {
     kind: Kind,
 }
 
-/// Installs and serves all kinds of all plugins, then waits for ever. No kind waits for another.
-pub(super) async fn serve(host: &Host, loaded: Vec<Loaded>, progress: &Progress) -> Infallible {
+/// Installs and serves all kinds of all plugins, then waits for ever. No kind waits for another. `resources`: there may be
+/// `Plugin` resources besides.
+pub(super) async fn serve(host: &Host, loaded: Vec<Loaded>, progress: &Progress, resources: bool) -> Infallible {
     let tasks = tasks(loaded);
     progress.installing(tasks.iter().map(|task| task.definition.name().to_owned()));
     for task in &tasks {
@@ -29,9 +30,18 @@ pub(super) async fn serve(host: &Host, loaded: Vec<Loaded>, progress: &Progress)
         let kinds = description.writes.iter().chain(description.reads.iter().map(|query| &query.kind));
         kinds.for_each(|kind| host.watches.ensure(kind));
     }
-    let claimed = Claimed::new(tasks.iter().map(|task| task.definition.name().to_owned()));
-    let serving = futures::future::join_all(tasks.iter().map(|task| one(host, task, progress, &claimed)));
-    futures::future::join(serving, orphans::watch(host, &claimed)).await.1
+    for task in &tasks {
+        host.claims.add(&Seniority::of_folder(&task.plugin.name), task.definition.name());
+    }
+    let serving = futures::future::join_all(tasks.iter().map(|task| one(host, task, progress)));
+    let orphaned = async {
+        // Who claims what is not known before.
+        while resources && !resources::listed(host) {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        orphans::watch(host).await
+    };
+    futures::future::join(serving, orphaned).await.1
 }
 
 /// The kinds of all plugins. Of two plugins that serve one kind, the first by name has it.
@@ -61,7 +71,7 @@ fn tasks(mut loaded: Vec<Loaded>) -> Vec<Task> {
     tasks
 }
 
-async fn one(host: &Host, task: &Task, progress: &Progress, claimed: &Claimed) {
+async fn one(host: &Host, task: &Task, progress: &Progress) {
     let Task { plugin, definition, kind } = task;
     let mut pause = Duration::from_millis(500);
     loop {
@@ -87,7 +97,7 @@ async fn one(host: &Host, task: &Task, progress: &Progress, claimed: &Claimed) {
             Err(error) => {
                 tracing::error!(plugin = plugin.name, "a kind is not served: {}", chain(&error));
                 progress.settled(definition.name());
-                claimed.give_up(definition.name());
+                host.claims.give_up(&Seniority::of_folder(&plugin.name), definition.name());
                 host.watches.look_again(&kind.group);
                 return;
             }

@@ -301,7 +301,12 @@ impl Host {
         });
         let grant =
             |kind: &Kind| KindGrant { group: kind.group.clone(), kind: kind.kind.clone(), cluster_scope: false };
-        let read = |kind: &Kind| ReadGrant { group: kind.group.clone(), kind: kind.kind.clone(), namespaces: vec![] };
+        let read = |kind: &Kind| ReadGrant {
+            group: kind.group.clone(),
+            kind: kind.kind.clone(),
+            namespaces: vec![],
+            names: vec![],
+        };
         let grants = Grants {
             writes: kinds.iter().map(grant).collect(),
             reads: kinds.iter().map(read).collect(),

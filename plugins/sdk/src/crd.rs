@@ -22,6 +22,7 @@ pub struct Crd {
     version: String,
     kind: String,
     plural: String,
+    scope: &'static str,
     short_names: Vec<String>,
     categories: Vec<String>,
     columns: Vec<Column>,
@@ -83,6 +84,7 @@ impl Crd {
             version: version.into(),
             kind: kind.into(),
             plural: format!("{}s", kind.to_lowercase()),
+            scope: "Namespaced",
             short_names: Vec::new(),
             categories: Vec::new(),
             columns: Vec::new(),
@@ -97,6 +99,12 @@ impl Crd {
     /// Another plural.
     pub fn plural(mut self, plural: &str) -> Self {
         self.plural = plural.into();
+        self
+    }
+
+    /// Objects are in no namespace.
+    pub fn cluster_scoped(mut self) -> Self {
+        self.scope = "Cluster";
         self
     }
 
@@ -185,7 +193,7 @@ impl Crd {
             "apiVersion": "apiextensions.k8s.io/v1",
             "kind": "CustomResourceDefinition",
             "metadata": { "name": self.name() },
-            "spec": { "group": self.group, "scope": "Namespaced", "names": names, "versions": [version] },
+            "spec": { "group": self.group, "scope": self.scope, "names": names, "versions": [version] },
         })
     }
 }

@@ -1,14 +1,16 @@
-//! `cargo xtask crds`. In: the CustomResourceDefinitions that the plugins generate from their types. Out: one file for
-//! each in `crds/`, or, with `--check`, an error where a file is not what they generate.
+//! `cargo xtask crds`. In: the CustomResourceDefinitions that the host and the plugins generate from their types. Out: one
+//! file for each in `crds/`, or, with `--check`, an error where a file is not what they generate.
 
 use crate::workspace::Workspace;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
+use windlass::plugins::resource::{GROUP, PluginSpec, PluginStatus, VERSION};
+use windlass_sdk::{Column, Crd};
 
 /// First lines of each file.
-const HEADER: &str = "# Made from the plugin's types by `cargo xtask crds`; change those instead.\n";
+const HEADER: &str = "# Made from Rust types by `cargo xtask crds`; change those instead.\n";
 
 /// Runs the subcommand.
 pub fn run(check: bool) -> Result<()> {
@@ -32,7 +34,7 @@ pub fn run(check: bool) -> Result<()> {
 
 /// Name and text of each file.
 pub fn generated() -> Result<Vec<(String, String)>> {
-    [mysql::crd().manifest(), backup::crd().manifest(), azuresql::crd().manifest()]
+    [plugin().manifest(), mysql::crd().manifest(), backup::crd().manifest(), azuresql::crd().manifest()]
         .iter()
         .map(|crd| {
             let problems = windlass_sdk::crd::problems(crd);
@@ -43,6 +45,24 @@ pub fn generated() -> Result<Vec<(String, String)>> {
             Ok((format!("{name}.yaml"), format!("{HEADER}{}", serde_yaml::to_string(crd)?)))
         })
         .collect()
+}
+
+/// The host's own kind.
+fn plugin() -> Crd {
+    Crd::of::<PluginSpec, PluginStatus>(GROUP, VERSION, "Plugin")
+        .cluster_scoped()
+        .column(Column::condition("Serving", "Serving").described("It decides for its kinds."))
+        .column(
+            Column::text("Reason", ".status.conditions[?(@.type==\"Serving\")].reason")
+                .described("Which version serves, or why none does."),
+        )
+        .column(Column::text("Version", ".status.version").described("The version that decides now."))
+        .column(Column::integer("Ready", ".status.resources.ready").described("Resources of its kinds that are ready."))
+        .column(Column::integer("Failing", ".status.resources.failing").described("Resources whose last pass failed."))
+        .column(Column::integer("Total", ".status.resources.total").described("Resources of its kinds."))
+        .column(Column::text("Digest", ".status.digest").wide())
+        .column(Column::text("Wanted", ".status.wantedDigest").wide())
+        .column(Column::date("Age", ".metadata.creationTimestamp"))
 }
 
 /// Files that are not as the plugins generate.

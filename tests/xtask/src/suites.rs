@@ -64,6 +64,8 @@ enum Suite {
     Hostile,
     /// Real MySQL servers: the host's backend, and clusters that lose no acknowledged row whatever fails.
     Mysql,
+    /// `Plugin` resources: sources, load path, hot swap, and everything that is to be refused on the way.
+    Plugins,
     /// Azure: the plugin, the stand-in that it is tested against, and the host with both.
     Azure,
     /// The policy of the MySQL plugin on thousands of simulated clusters. WINDLASS_SIMULATOR_SEED=S replays one.
@@ -80,6 +82,7 @@ impl Suite {
             "hostile" => Suite::Hostile,
             "mysql-suite" => Suite::Mysql,
             "azure" | "azuresql" => Suite::Azure,
+            "plugins-suite" => Suite::Plugins,
             "simulator" => Suite::Simulator,
             _ => Suite::Unit,
         }
@@ -89,7 +92,7 @@ impl Suite {
 impl Options {
     /// Whether a suite is asked for that runs real servers.
     fn needs_mysql(&self) -> bool {
-        let without = [Suite::Unit, Suite::Faults, Suite::Hostile, Suite::Azure];
+        let without = [Suite::Unit, Suite::Faults, Suite::Hostile, Suite::Azure, Suite::Plugins];
         self.suite.is_empty() || !self.suite.iter().all(|suite| without.contains(suite))
     }
 }

@@ -1,0 +1,157 @@
+//! Conditions of a `Plugin`: one for each stage of its way into service. How far it came goes in, what the status says
+//! goes out; the time of a transition is kept while the status of a condition stays. Pure.
+
+use serde_json::{Value, json};
+
+/// A stage, in the order in which a plugin passes them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// The bytes are there.
+    Fetched,
+    /// They are the ones that are wanted, from whom they are wanted.
+    Verified,
+    /// They are machine code.
+    Compiled,
+    /// They fit this host, and their kinds fit the cluster.
+    Compatible,
+    /// They decide.
+    Serving,
+}
+
+impl Stage {
+    /// All of them.
+    pub const ALL: [Stage; 5] = [Stage::Fetched, Stage::Verified, Stage::Compiled, Stage::Compatible, Stage::Serving];
+
+    /// The type of the condition.
+    pub fn word(self) -> &'static str {
+        match self {
+            Stage::Fetched => "Fetched",
+            Stage::Verified => "Verified",
+            Stage::Compiled => "Compiled",
+            Stage::Compatible => "Compatible",
+            Stage::Serving => "Serving",
+        }
+    }
+}
+
+/// One condition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Condition {
+    /// Which.
+    pub stage: Stage,
+    /// `True`, `False`, `Unknown`.
+    pub status: &'static str,
+    /// CamelCase.
+    pub reason: String,
+    /// What is the case and what to do.
+    pub message: String,
+}
+
+/// Where a plugin stopped on its way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// At this stage.
+    pub stage: Stage,
+    /// CamelCase.
+    pub reason: String,
+    /// What is wrong and what to do.
+    pub message: String,
+    /// Another try may go otherwise though nobody changes anything.
+    pub may_pass: bool,
+}
+
+/// What was found on the way to a stage that was passed: reason and message by stage.
+pub type Passed = Vec<(Stage, &'static str, String)>;
+
+/// All conditions. `passed` are the stages that the wanted version passed, `stopped` where it did not; `serving` is what
+/// decides now, in words, or why nothing does.
+pub fn conditions(
+    passed: &Passed,
+    stopped: Option<&Stopped>,
+    serving: Result<(&str, String), String>,
+) -> Vec<Condition> {
+    Stage::ALL
+        .into_iter()
+        .map(|stage| {
+            let condition = |status, reason: &str, message: &str| Condition {
+                stage,
+                status,
+                reason: reason.into(),
+                message: message.into(),
+            };
+            if stage == Stage::Serving {
+                return match (&serving, stopped) {
+                    (Ok((reason, message)), _) => condition("True", reason, message),
+                    (Err(message), Some(stopped)) => condition("False", &stopped.reason, message),
+                    (Err(message), None) => condition("False", "NotServing", message),
+                };
+            }
+            if let Some((_, reason, message)) = passed.iter().find(|(at, _, _)| *at == stage) {
+                return condition("True", reason, message);
+            }
+            match stopped {
+                Some(stopped) if stopped.stage == stage => condition("False", &stopped.reason, &stopped.message),
+                _ => condition("Unknown", "NotReached", "an earlier stage is not passed"),
+            }
+        })
+        .collect()
+}
+
+/// The conditions as the status has them. `previous` is the status as it is, `now` RFC 3339.
+pub fn rendered(conditions: &[Condition], previous: &Value, generation: i64, now: &str) -> Value {
+    let before = previous.get("conditions").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let render = |condition: &Condition| {
+        let Condition { stage, status, reason, message } = condition;
+        let since = before
+            .iter()
+            .find(|before| before["type"] == stage.word() && before["status"] == *status)
+            .and_then(|before| before["lastTransitionTime"].as_str());
+        json!({
+            "type": stage.word(), "status": status, "reason": reason,
+            "message": model::text::bounded(message, 4096),
+            "lastTransitionTime": since.unwrap_or(now), "observedGeneration": generation,
+        })
+    };
+    conditions.iter().map(render).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stopped() -> Stopped {
+        Stopped {
+            stage: Stage::Compiled,
+            reason: "CompileTimeLimit".into(),
+            message: "too slow".into(),
+            may_pass: false,
+        }
+    }
+
+    #[test]
+    fn a_stage_that_stops_a_plugin_says_why_and_later_ones_are_unknown() {
+        let passed =
+            vec![(Stage::Fetched, "Fetched", "from a file".into()), (Stage::Verified, "NotAsked", String::new())];
+        let all = conditions(&passed, Some(&stopped()), Err("nothing serves".into()));
+        let shown: Vec<_> = all.iter().map(|it| (it.stage.word(), it.status, it.reason.as_str())).collect();
+        assert_eq!(
+            shown,
+            [
+                ("Fetched", "True", "Fetched"),
+                ("Verified", "True", "NotAsked"),
+                ("Compiled", "False", "CompileTimeLimit"),
+                ("Compatible", "Unknown", "NotReached"),
+                ("Serving", "False", "CompileTimeLimit"),
+            ]
+        );
+    }
+
+    #[test]
+    fn the_time_of_a_transition_stays_while_the_status_does() {
+        let all = conditions(&Vec::new(), Some(&stopped()), Ok(("PreviousVersion", "1.0.0".into())));
+        let first = json!({"conditions": rendered(&all, &Value::Null, 1, "2026-01-01T00:00:00Z")});
+        let second = rendered(&all, &first, 2, "2026-01-02T00:00:00Z");
+        assert!(second.as_array().unwrap().iter().all(|it| it["lastTransitionTime"] == "2026-01-01T00:00:00Z"));
+        assert!(second.as_array().unwrap().iter().all(|it| it["observedGeneration"] == 2));
+    }
+}

@@ -1,0 +1,156 @@
+//! The status of a `Plugin`, written where it differs from what is there.
+
+use super::keeper::{Keeper, Running};
+use crate::client::DEADLINE;
+use crate::clock::rfc3339;
+use crate::plugins::permissions;
+use crate::plugins::resource::condition::{self, Stage};
+use crate::plugins::resource::status::{DecisionCost, PluginStatus, Resources, ServedKind};
+use crate::plugins::resource::{GROUP, PLURAL, VERSION};
+use crate::watch::page::chain;
+use crate::watch::{Cache, Object};
+use http::Request;
+use model::names::FIELD_MANAGER;
+use model::{Kind, status::READY, status::RECONCILED};
+use serde_json::{Value, json};
+
+/// The path of a `Plugin`.
+pub(super) fn path(name: &str) -> String {
+    format!("/apis/{GROUP}/{VERSION}/{PLURAL}/{name}")
+}
+
+impl Keeper<'_> {
+    /// Writes the status, where it differs.
+    pub async fn tell(&self, plugin: &Object) {
+        let newest = self.shared.host.cache.get(&plugin.key);
+        let document = newest.as_ref().map_or_else(|| plugin.value(), |newest| newest.value());
+        let previous = document.get("status").cloned().unwrap_or(Value::Null);
+        let status = self.status(&previous, plugin.generation);
+        if status == previous {
+            return;
+        }
+        let mut patch = status;
+        // What is not said any more is taken out.
+        for (field, _) in previous.as_object().into_iter().flatten() {
+            if let Some(map) = patch.as_object_mut() {
+                map.entry(field).or_insert(Value::Null);
+            }
+        }
+        let sent = self.patch(&format!("{}/status", path(&self.name)), &json!({ "status": patch })).await;
+        if let Err(error) = sent {
+            tracing::warn!(plugin = self.name, "the status of the Plugin could not be written: {}", chain(&error));
+        }
+    }
+
+    /// A merge patch.
+    pub(super) async fn patch(&self, path: &str, patch: &Value) -> kube::Result<Value> {
+        let request = Request::patch(format!("{path}?fieldManager={FIELD_MANAGER}"))
+            .header(http::header::CONTENT_TYPE, "application/merge-patch+json")
+            .body(patch.to_string().into_bytes())
+            .map_err(kube::Error::HttpError)?;
+        let sent = tokio::time::timeout(DEADLINE, self.shared.host.client.request::<Value>(request)).await;
+        sent.unwrap_or_else(|_| Err(kube::Error::Service("no answer in time".into())))
+    }
+
+    fn status(&self, previous: &Value, generation: i64) -> Value {
+        let wanted = self.last.wanted.map(|digest| format!("sha256:{digest}"));
+        let mut status = PluginStatus { wanted_digest: wanted, ..PluginStatus::default() };
+        if let Some(running) = &self.running {
+            let description = running.watched.plugin().description();
+            let account = running.watched.account();
+            status = PluginStatus {
+                digest: Some(format!("sha256:{}", running.digest)),
+                version: Some(description.version.clone()),
+                kinds: self.kinds(running),
+                permissions: Some(permissions::compare(description, &running.served.grants)),
+                resources: Some(count(&self.shared.host.cache, &running.kinds())),
+                last_decision: account.last_cost.map(|cost| DecisionCost {
+                    fuel: cost.fuel,
+                    microseconds: u64::try_from(cost.wall.as_micros()).unwrap_or(u64::MAX),
+                    memory_bytes: cost.peak_memory as u64,
+                    output_bytes: cost.output_bytes as u64,
+                }),
+                ..status
+            };
+        } else {
+            // What it served stays named: it tells what is left when the Plugin goes.
+            status.kinds = super::kinds_of_status(&json!({ "status": previous }));
+            status.digest = previous.get("digest").and_then(Value::as_str).map(str::to_owned);
+        }
+        let conditions = condition::conditions(&self.last.passed, self.last.stopped.as_ref(), self.serving());
+        let now = rfc3339(self.shared.clock.now());
+        let mut value = serde_json::to_value(&status).unwrap_or_default();
+        value["conditions"] = condition::rendered(&conditions, previous, generation, &now);
+        value["observedGeneration"] = generation.into();
+        value
+    }
+
+    fn kinds(&self, running: &Running) -> Vec<ServedKind> {
+        let served = running.definitions.iter().filter_map(|definition| {
+            let kind = definition.watched()?;
+            let (definition, api_version) = (definition.name().to_owned(), kind.api_version());
+            Some(ServedKind { definition, kind: kind.kind.clone(), api_version })
+        });
+        let mut kinds: Vec<_> = served.collect();
+        kinds.sort();
+        kinds
+    }
+
+    /// What decides, in words: reason and message; or why nothing does.
+    fn serving(&self) -> Result<(&'static str, String), String> {
+        let stopped = self.last.stopped.as_ref();
+        let Some(running) = &self.running else {
+            return Err(match stopped {
+                Some(stopped) => {
+                    format!(
+                        "nothing decides for its kinds: it stopped at {}: {}",
+                        stopped.stage.word(),
+                        stopped.message
+                    )
+                }
+                None => "nothing decides for its kinds yet".into(),
+            });
+        };
+        let description = running.watched.plugin().description();
+        let what = format!("{} {}, sha256:{}", description.name, description.version, running.digest);
+        let storm = running.watched.storm().map(|breakdown| format!("; it breaks down again and again: {breakdown}"));
+        let storm = storm.unwrap_or_default();
+        Ok(match stopped {
+            None if storm.is_empty() => ("WantedVersion", format!("{what} decides")),
+            None => ("BreaksDown", format!("{what} decides{storm}, and there is no version to fall back to")),
+            Some(stopped) if stopped.stage == Stage::Serving => {
+                ("FellBack", format!("{what} decides again: {}{storm}", stopped.message))
+            }
+            Some(stopped) => (
+                "PreviousVersion",
+                format!(
+                    "{what} goes on deciding; what is wanted stopped at {}: {}{storm}",
+                    stopped.stage.word(),
+                    stopped.message
+                ),
+            ),
+        })
+    }
+}
+
+/// Resources by what their conditions say.
+fn count(cache: &Cache, kinds: &[Kind]) -> Resources {
+    let mut resources = Resources::default();
+    for object in kinds.iter().flat_map(|kind| cache.keys(kind)).filter_map(|key| cache.get(&key)) {
+        resources.total += 1;
+        let document = object.value();
+        let is = |type_: &str, status: &str| {
+            let conditions = document.pointer("/status/conditions").and_then(Value::as_array);
+            let mut found = conditions.into_iter().flatten().filter(|condition| condition["type"] == type_);
+            found.any(|condition| {
+                condition["status"] == status && !UNDER_WAY.iter().any(|word| condition["reason"] == *word)
+            })
+        };
+        resources.ready += u32::from(is(READY, "True"));
+        resources.failing += u32::from(is(RECONCILED, "False") || is(RECONCILED, "Unknown"));
+    }
+    resources
+}
+
+/// Reasons that are no failure.
+const UNDER_WAY: [&str; 3] = ["Progressing", "Deleting", "Paused"];
