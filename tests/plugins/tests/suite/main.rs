@@ -5,6 +5,7 @@ mod claims;
 mod grants;
 mod hostile;
 mod life;
+mod registry;
 mod removal;
 mod restart;
 mod sources;

@@ -1,0 +1,134 @@
+//! Artifacts of OCI registries: sound ones, tags that move, registries that lie, and signatures.
+
+use crate::{COMPILER, grants};
+use anyhow::Result;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use plugins_suite::scene::Scene;
+use plugins_suite::servers::{Web, answer};
+use plugins_suite::{greeting, sha256};
+use ring::rand::SystemRandom;
+use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use windlass::plugins::verify::{key::PublicKey, payload};
+
+/// What the registry answers to a path.
+type Paths = Arc<Mutex<BTreeMap<String, Vec<u8>>>>;
+
+const NAME: &str = "/v2/team/greeting";
+
+/// A registry of one repository, and a host that trusts it.
+async fn registry() -> Result<(Web, Paths, Scene)> {
+    let paths = Paths::default();
+    let served = paths.clone();
+    let web = Web::start(move |path| {
+        let found = served.lock().unwrap().get(path).cloned();
+        Some(found.map_or_else(|| answer("404 Not Found", "", b"{}"), |body| answer("200 OK", "", &body)))
+    })
+    .await?;
+    let authority = web.authority.clone();
+    let scene = Scene::start(COMPILER, |config| {
+        if let Some(resources) = &mut config.resources {
+            resources.trusted.insert(authority);
+        }
+    })
+    .await?;
+    Ok((web, paths, scene))
+}
+
+fn put(paths: &Paths, path: &str, body: &[u8]) {
+    paths.lock().unwrap().insert(format!("{NAME}{path}"), body.to_vec());
+}
+
+fn manifest(media_type: &str, layer: &[u8], annotations: Value) -> Vec<u8> {
+    let blob = |media_type: &str, bytes: &[u8], annotations: Value| json!({"mediaType": media_type, "digest": format!("sha256:{}", sha256(bytes)), "size": bytes.len(), "annotations": annotations});
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": blob("application/vnd.wasm.config.v0+json", b"{}", json!({})),
+        "layers": [blob(media_type, layer, annotations)],
+    });
+    manifest.to_string().into_bytes()
+}
+
+/// Puts a component under a tag; the digest of its manifest comes out.
+fn push(paths: &Paths, tag: &str, component: &[u8]) -> String {
+    let manifest = manifest("application/wasm", component, json!({}));
+    let digest = format!("sha256:{}", sha256(&manifest));
+    put(paths, &format!("/manifests/{tag}"), &manifest);
+    put(paths, &format!("/manifests/{digest}"), &manifest);
+    put(paths, &format!("/blobs/sha256:{}", sha256(component)), component);
+    digest
+}
+
+fn source(web: &Web, selector: &str) -> Value {
+    json!({"oci": {"reference": format!("{}/team/greeting{selector}", web.authority)}})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_that_moves_is_followed_and_a_digest_stays() -> Result<()> {
+    let (web, paths, scene) = registry().await?;
+    let (first, second) = (greeting("Hello, ", 1)?, greeting("Salve, ", 2)?);
+    let digest = push(&paths, "1", &first);
+    scene.apply("greeting", json!({"source": source(&web, ":1"), "grants": grants()})).await?;
+    scene.until_serves("greeting", &first).await?;
+    push(&paths, "1", &second);
+    scene.until_serves("greeting", &second).await?;
+    scene.apply("greeting", json!({"source": source(&web, &format!("@{digest}")), "grants": grants()})).await?;
+    scene.until_serves("greeting", &first).await?;
+    // A tag that is pinned in spec.verify and moves is not followed.
+    let verify = json!({"digest": format!("sha256:{}", sha256(&second))});
+    scene.apply("greeting", json!({"source": source(&web, ":1"), "grants": grants(), "verify": verify})).await?;
+    scene.until_serves("greeting", &second).await?;
+    push(&paths, "1", &first);
+    scene.until_says("greeting", "Verified", "False", "DigestMismatch").await?;
+    scene.until_says("greeting", "Serving", "True", "PreviousVersion").await?;
+    scene.end().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_that_lies_about_a_digest_is_not_believed() -> Result<()> {
+    let (web, paths, scene) = registry().await?;
+    let (good, other) = (greeting("Hello, ", 1)?, greeting("Salve, ", 2)?);
+    let digest = push(&paths, "1", &good);
+    put(&paths, &format!("/blobs/sha256:{}", sha256(&good)), &other);
+    scene.apply("greeting", json!({"source": source(&web, ":1"), "grants": grants()})).await?;
+    let message = scene.until_says("greeting", "Fetched", "False", "SourceDishonest").await?;
+    assert!(message.contains(&sha256(&other)), "{message}");
+    put(&paths, &format!("/manifests/{digest}"), &manifest("application/wasm", &other, json!({})));
+    scene.apply("greeting", json!({"source": source(&web, &format!("@{digest}")), "grants": grants()})).await?;
+    scene
+        .until("the manifest to be refused", async || {
+            let status = scene.status("greeting").await?;
+            Ok(status["conditions"][0]["message"]
+                .as_str()
+                .is_some_and(|message| message.contains("a manifest of digest")))
+        })
+        .await?;
+    scene.end().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_what_one_of_the_keys_signed_is_served() -> Result<()> {
+    let (web, paths, scene) = registry().await?;
+    let random = SystemRandom::new();
+    let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random).unwrap();
+    let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, document.as_ref(), &random).unwrap();
+    let component = greeting("Hello, ", 1)?;
+    let digest = push(&paths, "1", &component);
+    let verify = json!({"cosignKeys": [PublicKey::pem_of_p256(pair.public_key().as_ref())]});
+    scene.apply("greeting", json!({"source": source(&web, ":1"), "grants": grants(), "verify": verify})).await?;
+    let message = scene.until_says("greeting", "Verified", "False", "Unsigned").await?;
+    assert!(message.contains(&digest), "{message}");
+    // Somebody signs it, as cosign does.
+    let payload = payload("team/greeting", &digest);
+    let signature = STANDARD.encode(pair.sign(&random, &payload).unwrap().as_ref());
+    let annotations = json!({"dev.cosignproject.cosign/signature": signature});
+    let signed = manifest("application/vnd.dev.cosign.simplesigning.v1+json", &payload, annotations);
+    put(&paths, &format!("/blobs/sha256:{}", sha256(&payload)), &payload);
+    put(&paths, &format!("/manifests/{}.sig", digest.replace(':', "-")), &signed);
+    scene.until_serves("greeting", &component).await?;
+    scene.until_says("greeting", "Verified", "True", "Signed").await?;
+    scene.end().await
+}
