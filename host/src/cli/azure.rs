@@ -11,6 +11,7 @@ use std::time::Duration;
 ///
 /// The variables are those that Azure's own tools and the webhook for workload identity set.
 #[derive(clap::Args, Debug)]
+#[group(skip)]
 pub(super) struct Arguments {
     /// Which Azure
     #[arg(long, value_enum, default_value_t = Cloud::Public)]
