@@ -99,7 +99,7 @@ pub struct SecretFacts {
 }
 
 /// One MySQL server as it answered.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[expect(missing_docs, reason = "fields are those of `mysql-facts` in wit/v1, documented there")]
 pub struct MysqlFacts {
     pub version: String,

@@ -8,7 +8,7 @@ use model::{
     Body, Decision, Fault, Item, ItemId, Observation, Snapshot,
     decision::{MysqlServer, Replication, SecretKey, Tls, TlsMode},
     mysql,
-    snapshot::{MysqlFacts, SemiSyncFacts, Unreachable},
+    snapshot::{MysqlFacts, Unreachable},
 };
 use serde_json::{Value, json};
 use std::{
@@ -100,16 +100,9 @@ fn server_seen(read_only: bool) -> mysql::Seen {
         server_id: 1,
         read_only,
         super_read_only: read_only,
-        executed: String::new(),
-        purged: String::new(),
-        source: None,
-        semi_sync: SemiSyncFacts::default(),
-        attached: Vec::new(),
-        clone: None,
         can_commit: true,
-        stalled_since: None,
-        accounts: Vec::new(),
         uptime: 1,
+        ..MysqlFacts::default()
     };
     mysql::Seen {
         facts,
@@ -254,9 +247,8 @@ async fn what_servers_say_is_in_the_status_though_steps_are_under_way() {
     assert!(status["seen"]["server/0"]["error"].as_str().is_some_and(|why| why.contains("10.0.0.0:3306")), "{status}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn e2_a_server_is_opened_only_under_the_version_of_the_resource_that_was_decided_for() {
-    let (world, fake) = start(json!({"count": 1})).await;
+/// From now on somebody changes the resource during each look at its servers.
+fn touch_while_it_looks(world: &World, fake: &Fake) {
     let user = world.user.clone();
     *fake.meanwhile.lock().unwrap() = Some(Box::new(move || {
         let user = user.clone();
@@ -266,6 +258,12 @@ async fn e2_a_server_is_opened_only_under_the_version_of_the_resource_that_was_d
         }
         .boxed()
     }));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e2_a_server_is_opened_only_under_the_version_of_the_resource_that_was_decided_for() {
+    let (world, fake) = start(json!({"count": 1})).await;
+    touch_while_it_looks(&world, &fake);
     world.patch(&widget_path("a"), json!({"spec": {"open": 0}})).await;
     for _ in 0..5 {
         later(&world, 1000);
@@ -287,15 +285,7 @@ async fn e2_a_server_is_opened_only_under_the_version_of_the_resource_that_was_d
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn e2_a_status_is_written_only_onto_the_version_that_was_seen() {
     let (world, fake) = start(json!({"count": 1})).await;
-    let user = world.user.clone();
-    *fake.meanwhile.lock().unwrap() = Some(Box::new(move || {
-        let user = user.clone();
-        async move {
-            let touched = json!({"metadata": {"annotations": {"touched": uuid::Uuid::new_v4().to_string()}}});
-            request(&user, "PATCH", &widget_path("a"), Some(touched)).await;
-        }
-        .boxed()
-    }));
+    touch_while_it_looks(&world, &fake);
     let unreachable = Unreachable { since: 1, reason: "Refused".into() };
     fake.seen.lock().unwrap().insert("server/0".into(), Err(unreachable));
     world.reset();

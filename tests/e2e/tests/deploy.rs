@@ -109,6 +109,8 @@ fn watch_uses(world: &World, rights: &[Right]) -> Vec<(Right, RuleId)> {
 fn unseen(right: &Right) -> bool {
     // Only clusters with the admission plugin OwnerReferencesPermissionEnforcement ask for it.
     (right.subresource == "finalizers" && right.verb == "update")
+        // A pod that was labelled is asked for by name only when the watch does not show the label in time.
+        || (right.resource == "pods" && right.verb == "get")
         // Server-side apply that creates asks for `create` beside `patch`; requests show as `patch`.
         || (right.verb == "create" && !["secrets", "events"].contains(&right.resource.as_str()))
 }

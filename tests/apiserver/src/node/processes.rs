@@ -25,6 +25,7 @@ mod rewrite;
 mod slot;
 mod sources;
 mod sql;
+mod termination;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;

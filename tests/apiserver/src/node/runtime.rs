@@ -129,5 +129,7 @@ pub enum ContainerState {
         started: Time,
         /// When it ended.
         finished: Time,
+        /// What it said of its end.
+        message: Option<String>,
     },
 }

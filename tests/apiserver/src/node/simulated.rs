@@ -75,7 +75,7 @@ fn ends(pod: &Pod) -> bool {
 
 /// The report of a pod that behaves like this; `ended` says when it ended well.
 fn report(pod: &Pod, behaviour: Behaviour, started: &Time, now: &Time, ended: bool) -> PodReport {
-    let over = |code| ContainerState::Ended { code, started: started.clone(), finished: now.clone() };
+    let over = |code| ContainerState::Ended { code, started: started.clone(), finished: now.clone(), message: None };
     let crash = || ContainerState::Waiting {
         reason: "CrashLoopBackOff".to_owned(),
         message: "back-off restarting failed container".to_owned(),

@@ -182,9 +182,13 @@ fn state(state: &ContainerState) -> State {
         ContainerState::Running { since } => {
             State { running: Some(ContainerStateRunning { started_at: Some(since.clone()) }), ..State::default() }
         }
-        ContainerState::Ended { code, started, finished } => {
+        ContainerState::Ended { code, started, finished, message } => {
             let reason = if *code == 0 { "Completed" } else { "Error" };
-            ended(*code, reason, Some(started.clone()), finished.clone())
+            let mut state = ended(*code, reason, Some(started.clone()), finished.clone());
+            if let Some(terminated) = &mut state.terminated {
+                terminated.message.clone_from(message);
+            }
+            state
         }
     }
 }

@@ -17,6 +17,7 @@ use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams};
 use kube::core::GroupVersionKind;
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -52,14 +53,14 @@ pub struct RealWorld {
 }
 
 impl RealWorld {
-    /// A cluster with a host and no `MySQL`.
-    pub async fn start() -> Result<RealWorld> {
+    /// A cluster with a host and no `MySQL`. `windlass`: what pods of our own image run.
+    async fn start(windlass: Option<&Path>) -> Result<RealWorld> {
         super::log::listen();
         let folder = tempfile::tempdir().context("could not make a temporary folder")?;
         let server = Server::start(Options::default()).await?;
         let client = host::connect(kube::Config::new(server.url().parse().context("the server has no address")?))?;
         let controllers = Controllers::start(client.clone(), Default::default());
-        let options = fixtures::servers::node(&client, folder.path())?;
+        let options = fixtures::servers::node(&client, folder.path(), windlass)?;
         let node = Node::start(client.clone(), options);
         let chronicle = Chronicle::of(&server, NAMESPACE, NAME);
         let network = Network::set_up().await?;
@@ -82,7 +83,16 @@ impl RealWorld {
 
     /// A cluster with a `MySQL` that is in order, and clients' table and account in it.
     pub async fn with(spec: Value) -> Result<RealWorld> {
-        let world = RealWorld::start().await?;
+        RealWorld::start(None).await?.set_up(spec).await
+    }
+
+    /// The same, where pods of our own image run this program.
+    pub async fn with_command(spec: Value, windlass: &str) -> Result<RealWorld> {
+        RealWorld::start(Some(Path::new(windlass))).await?.set_up(spec).await
+    }
+
+    async fn set_up(self, spec: Value) -> Result<RealWorld> {
+        let world = self;
         world.apply(spec).await?;
         world.until_in_order(Duration::from_secs(120)).await?;
         world.admit_clients().await?;

@@ -5,6 +5,7 @@ mod command;
 mod consistency;
 mod failures;
 mod refusals;
+mod scheduled;
 
 use mysql_async::prelude::Queryable as _;
 use mysql_suite::{Installation, Mysqld};

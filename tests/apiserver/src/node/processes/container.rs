@@ -18,7 +18,7 @@ use super::place::Place;
 use super::pod::{PodContext, Reporter};
 use super::probe::{Count, Settings};
 use super::slot::{self, Slot};
-use super::{Machine, action};
+use super::{Machine, action, termination};
 
 /// Until what a container needs is looked for again, if nothing said that it changed.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
@@ -128,6 +128,9 @@ impl Job {
             paths: place.paths.pairs().map(|(path, host)| (path.to_owned(), host.to_path_buf())).collect(),
         };
         let slot = Slot::new(self.machine.launcher.clone(), self.machine.access.clone(), note);
+        if let Err(error) = termination::clear(&place.termination) {
+            place.say(&format!("ERROR: there is no file for a termination message: {error}"));
+        }
         self.reporter.running(Some(place.log.clone()));
         let main = self.main(place, &slot);
         let code = {
@@ -142,7 +145,7 @@ impl Job {
                 () = refresh => 1,
             }
         };
-        self.reporter.ended(code);
+        self.reporter.ended(code, termination::message(&place.termination, &place.log, &self.container, code));
         Run { code, started }
     }
 

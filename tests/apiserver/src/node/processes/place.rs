@@ -32,6 +32,8 @@ pub(super) struct Place {
     pub(super) mysql: Option<PathBuf>,
     /// Our own program.
     pub(super) windlass: PathBuf,
+    /// Where it may say of its end.
+    pub(super) termination: PathBuf,
     /// Where the output goes.
     pub(super) log: PathBuf,
     /// Folders of the container's volumes by name.

@@ -20,6 +20,7 @@ use super::installation::Installation;
 use super::layout::private;
 use super::place::Place;
 use super::rewrite::Paths;
+use super::termination::DEFAULT_PATH;
 use super::{Machine, entry};
 use crate::machinery::clock::Clock;
 use crate::node::runtime::{ContainerReport, ContainerState, PodReport};
@@ -104,6 +105,8 @@ impl PodContext {
             paths.add(path, host);
         }
         paths.add("/etc/my.cnf", root.join("etc/my.cnf"));
+        let termination = own.join("termination-log");
+        paths.add(container.termination_message_path.as_deref().unwrap_or(DEFAULT_PATH), termination.clone());
         // Mounts may be named by variables that need no path themselves.
         let subject = Subject { pod: &pod, container, address: self.address };
         let names = variables(&subject, &machine.sources, &Paths::default())?;
@@ -151,6 +154,7 @@ impl PodContext {
             root,
             mysql: Installation::best(&machine.options.mysql, tag).map(|installation| installation.bin.clone()),
             windlass: machine.options.windlass.clone(),
+            termination,
             log: machine.layout.log(&self.namespace, &self.name, &self.uid, &container.name),
             volumes,
         })
@@ -284,13 +288,13 @@ impl Reporter {
     }
 
     /// It ended.
-    pub(super) fn ended(&self, code: i32) {
+    pub(super) fn ended(&self, code: i32, message: Option<String>) {
         self.change(|container, clock| {
             let started = match &container.state {
                 ContainerState::Running { since } => since.clone(),
                 _ => clock.time(),
             };
-            container.state = ContainerState::Ended { code, started, finished: clock.time() };
+            container.state = ContainerState::Ended { code, started, finished: clock.time(), message };
             (container.ready, container.started) = (self.init && code == 0, false);
         });
     }
@@ -307,11 +311,13 @@ fn before(name: &str, held: Option<&ContainerStatus>, policy: Policy, clock: &Cl
         code: LOST,
         started: running.started_at.clone().unwrap_or_else(|| clock.time()),
         finished: clock.time(),
+        message: None,
     });
     let over = state.and_then(|s| s.terminated.as_ref()).map(|over| ContainerState::Ended {
         code: over.exit_code,
         started: over.started_at.clone().unwrap_or_else(|| clock.time()),
         finished: over.finished_at.clone().unwrap_or_else(|| clock.time()),
+        message: over.message.clone(),
     });
     let Some(ended) = lost.or(over) else { return (report, true) };
     let ContainerState::Ended { code, .. } = ended else { return (report, true) };
@@ -376,7 +382,7 @@ pub(super) async fn run(
                 }
             }
             // Of an image that this node does not have: it counts as done.
-            (reporter, None) => reporter.ended(0),
+            (reporter, None) => reporter.ended(0, None),
         }
     }
     let jobs = spec.containers.iter().enumerate().zip(run).filter(|(_, run)| *run).map(|((index, container), _)| {
@@ -391,7 +397,7 @@ pub(super) async fn run(
                     reporter.started();
                     reporter.ready(true);
                     if policy != Policy::Always {
-                        reporter.ended(0);
+                        reporter.ended(0, None);
                     }
                 }
             }

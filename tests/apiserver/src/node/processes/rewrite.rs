@@ -46,31 +46,17 @@ impl Paths {
 
     /// A text with all its paths replaced.
     pub(super) fn text(&self, text: &str) -> String {
-        let mut out = String::with_capacity(text.len());
-        let mut rest = text;
-        let mut before = None;
-        while let Some(c) = rest.chars().next() {
+        replaced(text, |before, rest| {
             // Behind a home, or a variable of a shell, it is a part of a path.
-            let starts = c == '/' && !before.is_some_and(|before| of_path(before) || "~}".contains(before));
-            let found = self.0.iter().filter(|_| starts).find(|(path, _)| {
+            let starts =
+                rest.starts_with('/') && !before.is_some_and(|before| of_path(before) || "~}".contains(before));
+            let (path, host) = self.0.iter().filter(|_| starts).find(|(path, _)| {
                 let after = rest.strip_prefix(path.as_str()).map(|after| after.chars().next());
                 // `/tmp.` at the end of a sentence is not told from a name that goes on; names win.
                 after.is_some_and(|next| next.is_none_or(|next| next == '/' || !of_path(next)))
-            });
-            let taken = match found {
-                Some((path, host)) => {
-                    out.push_str(&host.to_string_lossy());
-                    path.len()
-                }
-                None => {
-                    out.push(c);
-                    c.len_utf8()
-                }
-            };
-            before = rest[..taken].chars().next_back();
-            rest = &rest[taken..];
-        }
-        out
+            })?;
+            Some((path.len(), host.to_string_lossy().into_owned()))
+        })
     }
 
     /// Every pair, longest path first.
@@ -81,19 +67,27 @@ impl Paths {
 
 /// A word of a command with the loopback of the container replaced by the pod's own address.
 pub(super) fn address(word: &str, ip: Ipv4Addr) -> String {
-    let mut out = String::with_capacity(word.len());
-    let mut rest = word;
-    let mut before = None;
-    while let Some(c) = rest.chars().next() {
-        let inside = |c: char| c.is_alphanumeric() || "._-".contains(c);
-        let found = ["127.0.0.1", "localhost"]
+    let inside = |c: char| c.is_alphanumeric() || "._-".contains(c);
+    replaced(word, |before, rest| {
+        let name = ["127.0.0.1", "localhost"]
             .into_iter()
             .filter(|_| !before.is_some_and(inside))
-            .find(|name| rest.strip_prefix(name).is_some_and(|after| !after.starts_with(inside)));
-        let taken = match found {
-            Some(name) => {
-                out.push_str(&ip.to_string());
-                name.len()
+            .find(|name| rest.strip_prefix(name).is_some_and(|after| !after.starts_with(inside)))?;
+        Some((name.len(), ip.to_string()))
+    })
+}
+
+/// A text in which `find`, which sees the character before a place and the text from there on, says how many bytes are
+/// replaced there and by what.
+fn replaced(text: &str, find: impl Fn(Option<char>, &str) -> Option<(usize, String)>) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    let mut before = None;
+    while let Some(c) = rest.chars().next() {
+        let taken = match find(before, rest) {
+            Some((length, instead)) => {
+                out.push_str(&instead);
+                length
             }
             None => {
                 out.push(c);

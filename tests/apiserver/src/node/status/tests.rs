@@ -31,7 +31,7 @@ fn running() -> ContainerState {
 }
 
 fn over(code: i32) -> ContainerState {
-    ContainerState::Ended { code, started: at(1), finished: at(2) }
+    ContainerState::Ended { code, started: at(1), finished: at(2), message: None }
 }
 
 fn ready(status: &PodStatus) -> &str {
