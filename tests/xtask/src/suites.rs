@@ -149,6 +149,9 @@ const SEED_AMONG_ALL: u64 = 1;
 /// Seeds of the simulator among all suites; alone it runs ten thousand.
 const SEEDS_AMONG_ALL: &str = "100";
 
+/// Swaps of a plugin's versions among all suites; alone it is a thousand.
+const SWAPS_AMONG_ALL: &str = "50";
+
 /// Runs a program with what it needs: kubectl, plugins and MySQL.
 fn run(
     suite: Suite,
@@ -177,7 +180,7 @@ fn run(
         command.envs(number.map(|number| (variable, number.to_string())));
     }
     if all {
-        command.env("WINDLASS_SIMULATOR_SEEDS", SEEDS_AMONG_ALL);
+        command.env("WINDLASS_SIMULATOR_SEEDS", SEEDS_AMONG_ALL).env("WINDLASS_SWAPS", SWAPS_AMONG_ALL);
     }
     if options.output == Output::Json {
         command.env("WINDLASS_OUTPUT", "json");

