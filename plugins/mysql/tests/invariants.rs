@@ -332,6 +332,10 @@ proptest! {
         for ordinal in record.durability.members.difference(&verdict.next.durability.members).filter(|_| same) {
             match verdict.wishes.get(ordinal) {
                 None | Some(Wish::Look) => prop_assert!(facts.pod(*ordinal).is_none()),
+                // While data is brought back, a server that takes writes stays as it is: it has no source to tell anything.
+                Some(Wish::Be(be)) if be.replicate == Replicate::No => {
+                    prop_assert!(facts.restoring && facts.up(*ordinal).is_some_and(|server| server.channel.is_none()));
+                }
                 Some(Wish::Be(be)) => prop_assert_eq!(be.replicate, Replicate::Fenced),
             }
         }
