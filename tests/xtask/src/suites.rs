@@ -154,7 +154,7 @@ fn asked_for(programs: Vec<Program>, options: &Options) -> (Vec<Program>, Vec<Pr
     let unfinished = |program: &Program| {
         let of_package: &[&str] = match program.package.as_str() {
             "mysql-suite" => &["cases", "durability"],
-            "faults" => &["crash"],
+            "faults" => &["crash", "malformed"],
             _ => &[],
         };
         of_package.contains(&program.target.as_str())
