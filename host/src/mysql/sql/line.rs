@@ -163,9 +163,9 @@ impl Line {
 
     /// What was read, with what only earlier looks tell.
     pub fn remembered(&self, reading: Reading, now: Instant) -> mysql::Seen {
-        let Reading { mut facts, ack_timeout, source_as_wanted, auto_position, accounts, committing } = reading;
+        let Reading { mut facts, ack_timeout, source_as_wanted, auto_position, accounts, committing, moved } = reading;
         let mut memory = self.memory();
-        facts.stalled_since = memory.stall.note(committing, &facts.executed, now).filter(|_| !facts.read_only);
+        facts.stalled_since = memory.stall.note(committing, &facts.executed, moved, now).filter(|_| !facts.read_only);
         facts.can_commit = facts.stalled_since.is_none();
         if memory.hung.is_some_and(|uptime| facts.uptime < uptime) || facts.super_read_only {
             memory.hung = None;

@@ -28,6 +28,8 @@ pub struct Reading {
     pub accounts: Vec<AccountSeen>,
     /// Connections that wait in their commit.
     pub committing: BTreeSet<u64>,
+    /// Bytes that were written to the binary log and sent to replicas, where a connection waits; 0 where none does.
+    pub moved: u64,
 }
 
 /// Who the server is and what it executed.
@@ -48,6 +50,14 @@ const CLONE: &str = "SELECT STATE, ERROR_NO FROM performance_schema.clone_status
 /// Stages of a session in its commit. The first is that of a semi-synchronous wait (8.0.26 and later).
 const COMMITTING: &str = "SELECT ID FROM performance_schema.processlist WHERE STATE LIKE 'Waiting for semi-sync ACK%' \
     OR STATE = 'waiting for handler commit'";
+/// Bytes written to the binary log by this server since its start, and sent by the threads that serve replicas.
+const MOVED: &str = "SELECT CAST( \
+    COALESCE((SELECT SUM(SUM_NUMBER_OF_BYTES_WRITE) FROM performance_schema.file_summary_by_event_name \
+        WHERE EVENT_NAME = 'wait/io/file/sql/binlog'), 0) \
+    + COALESCE((SELECT SUM(status.VARIABLE_VALUE) FROM performance_schema.threads threads \
+        JOIN performance_schema.status_by_thread status USING (THREAD_ID) \
+        WHERE threads.PROCESSLIST_COMMAND LIKE 'Binlog Dump%' AND status.VARIABLE_NAME = 'Bytes_sent'), 0) \
+    AS UNSIGNED)";
 /// Age of the transaction that was applied last, microseconds.
 const LAG: &str = "SELECT TIMESTAMPDIFF(MICROSECOND, LAST_APPLIED_TRANSACTION_ORIGINAL_COMMIT_TIMESTAMP, \
     LAST_APPLIED_TRANSACTION_END_APPLY_TIMESTAMP) FROM performance_schema.replication_applier_status_by_worker \
@@ -66,8 +76,12 @@ pub async fn read(session: &mut Session, wanted: &Wanted) -> Result<Reading, Tro
     };
     let accounts = accounts::seen(session, wanted).await?;
     facts.accounts = accounts_as_wanted(&wanted.server.accounts, &accounts);
-    let committing = session.rows(COMMITTING).await?.iter().filter_map(|row| cell(row, 0)).collect();
-    Ok(Reading { facts, ack_timeout, source_as_wanted, auto_position, accounts, committing })
+    let committing: BTreeSet<u64> = session.rows(COMMITTING).await?.iter().filter_map(|row| cell(row, 0)).collect();
+    let moved = match committing.is_empty() {
+        true => 0,
+        false => session.rows(MOVED).await?.first().and_then(|row| cell(row, 0)).unwrap_or_default(),
+    };
+    Ok(Reading { facts, ack_timeout, source_as_wanted, auto_position, accounts, committing, moved })
 }
 
 /// Reads what preconditions are about, and how long a commit waits, and whether the source is asked by GTID.

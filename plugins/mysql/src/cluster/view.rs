@@ -15,8 +15,9 @@ pub const SILENT_FOR: u64 = 3_000;
 ///
 /// `stalled_since` is the first of an unbroken series of looks at which one and the same session was in its commit while
 /// the server committed nothing at all. A transaction that merely runs for long is in no commit and does not count, nor
-/// does a busy server. What does count is a single transaction so large that replicas take longer than this to receive it,
-/// while nothing else commits: for that, too, a session waits.
+/// does a busy server, or one that is still writing a large transaction to its binary log or sending it to replicas. What
+/// does count is one that replicas take longer than this to write down after they have received it, while nothing else
+/// commits.
 pub const STALLED_FOR: u64 = 3_000;
 /// Milliseconds that commits do not get on though none waits for an acknowledgement: for its disk, for want of space. A
 /// large transaction may take a while to be written.

@@ -41,6 +41,37 @@ fn a_commit_that_hangs_is_seen_without_a_write_of_ours() {
 }
 
 #[test]
+fn a_server_that_still_moves_a_large_transaction_is_not_taken_for_one_that_hangs() {
+    on_each(|installation| async move {
+        let (server, backend) = (Mysqld::start(&installation, &[]).await, Backend::default());
+        let client = waiting(&server, &backend).await;
+        let mut wish = backend.server(&server);
+        (wish.writable, wish.acks) = (true, Some(1));
+        // Nothing is committed, but the binary log grows, as it does when a large transaction is written or sent.
+        let mut large = server.login("root", ROOT, 3306).await.unwrap();
+        large.query_drop("SET SESSION sql_log_bin = OFF").await.unwrap();
+        large.query_drop("CREATE TABLE d.large (b LONGBLOB)").await.unwrap();
+        large.query_drop("SET SESSION sql_log_bin = ON").await.unwrap();
+        backend.see(&wish).await;
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        assert!(!backend.see(&wish).await.facts.can_commit);
+        let large = tokio::spawn(async move { large.query_drop("INSERT INTO d.large VALUES (REPEAT('x', 1 << 20))").await });
+        let moving = async || backend.see(&wish).await.facts.can_commit;
+        for attempt in 0.. {
+            if moving().await {
+                break;
+            }
+            assert!(attempt < 100, "a megabyte was written to the binary log, and it is not seen");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        assert!(!moving().await, "nothing is written any more");
+        large.abort();
+        client.abort();
+    });
+}
+
+#[test]
 fn a_server_that_hangs_in_its_commits_is_shut_down_and_acknowledges_nothing() {
     on_each(|installation| async move {
         let (mut server, backend) = (Mysqld::start(&installation, &[]).await, Backend::default());
