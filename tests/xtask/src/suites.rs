@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -114,57 +114,90 @@ pub fn test(options: &Options) -> Result<()> {
     }
     let workspace = Workspace::find()?;
     let plugins = build::announce(&workspace, None)?;
-    let programs = programs(&workspace)?;
-    let mut failed = Vec::new();
-    let mut timings: Vec<(Suite, Duration)> = Vec::new();
-    for (suite, programs) in programs {
-        if !options.suite.is_empty() && !options.suite.contains(&suite) {
-            continue;
-        }
-        let (programs, left_out) = asked_for(programs, options);
-        for program in &left_out {
-            println!(
-                "\nleft out, for it has not passed as a whole yet: {} {} (naming its suite runs it)",
-                program.package, program.target
-            );
-        }
-        println!("\n== suite {suite:?}: {} test programs", programs.len());
-        let started = now();
-        for program in programs {
-            println!("\n-- {} ({})", program.package, program.target);
-            if !run(suite, &program, options, (&kubectl, &plugins, mysql.as_deref()))? {
-                failed.push(format!("{} ({})", program.package, program.target));
-            }
-        }
-        timings.push((suite, now().duration_since(started)));
-    }
+    let mut programs = programs(&workspace)?;
+    programs.retain(|suite, _| options.suite.is_empty() || options.suite.contains(suite));
+    let tools = Tools { kubectl, plugins, mysql };
+    // Real servers mostly wait, and are asked to be quick: all else runs beside them with what they leave.
+    let served = programs.remove(&Suite::Mysql);
+    let beside = served.is_some() && !programs.is_empty();
+    let mut done = Vec::new();
+    std::thread::scope(|scope| {
+        let others = scope.spawn(|| lane(programs, options, &tools, beside));
+        done.extend(lane(served.into_iter().map(|programs| (Suite::Mysql, programs)), options, &tools, false));
+        done.extend(others.join().unwrap_or_else(|_| vec![Done::broken()]));
+    });
     println!();
+    let mut timings: BTreeMap<Suite, Duration> = BTreeMap::new();
+    for program in &done {
+        *timings.entry(program.suite).or_default() += program.took;
+    }
     for (suite, time) in timings {
         println!("suite {suite:?}: {:.1} s", time.as_secs_f64());
     }
+    let failed: Vec<&str> = done.iter().filter(|done| !done.passed).map(|done| done.name.as_str()).collect();
     if !failed.is_empty() {
         bail!("failed: {}", failed.join(", "));
     }
     Ok(())
 }
 
-/// Programs to run, and those that only run when their suite is named.
-fn asked_for(programs: Vec<Program>, options: &Options) -> (Vec<Program>, Vec<Program>) {
-    // Not yet run to a good end on a quiet machine.
-    let unfinished = |program: &Program| {
-        let of_package: &[&str] = match program.package.as_str() {
-            "mysql-suite" => &["cases", "durability"],
-            "faults" => &["crash", "malformed"],
-            _ => &[],
-        };
-        of_package.contains(&program.target.as_str())
-    };
-    programs.into_iter().partition(|program| !options.suite.is_empty() || !unfinished(program))
+/// What programs are told of in their environment.
+struct Tools {
+    kubectl: PathBuf,
+    plugins: PathBuf,
+    mysql: Option<String>,
 }
 
-/// Rounds of the durability suite among all suites; alone it runs its own number.
-const ROUNDS_AMONG_ALL: u64 = 8;
-/// Their seed: a run of everything should say the same twice.
+/// A program that ended.
+struct Done {
+    suite: Suite,
+    name: String,
+    took: Duration,
+    passed: bool,
+}
+
+impl Done {
+    fn broken() -> Done {
+        Done { suite: Suite::Unit, name: "a panic of cargo xtask itself".into(), took: Duration::ZERO, passed: false }
+    }
+}
+
+/// Runs suites one program after the other. `beside`: another lane has the screen and the processors first, so that what
+/// a program prints is shown when it has ended, as a whole.
+fn lane(
+    programs: impl IntoIterator<Item = (Suite, Vec<Program>)>,
+    options: &Options,
+    tools: &Tools,
+    beside: bool,
+) -> Vec<Done> {
+    let mut all = Vec::new();
+    for (suite, programs) in programs {
+        println!("\n== suite {suite:?}: {} test programs", programs.len());
+        for program in programs {
+            let name = format!("{} ({})", program.package, program.target);
+            if !beside {
+                println!("\n-- {name}");
+            }
+            let started = now();
+            let passed = match run(suite, &program, options, tools, beside) {
+                Ok((passed, printed)) => {
+                    if beside {
+                        println!("\n-- {name}\n{printed}-- {name}: {}", if passed { "passed" } else { "FAILED" });
+                    }
+                    passed
+                }
+                Err(error) => {
+                    println!("{error:#}");
+                    false
+                }
+            };
+            all.push(Done { suite, name, took: now().duration_since(started), passed });
+        }
+    }
+    all
+}
+
+/// Seed of the durability suite among all suites: a run of everything should say the same twice.
 const SEED_AMONG_ALL: u64 = 1;
 
 /// Seeds of the simulator among all suites; alone it runs ten thousand.
@@ -173,20 +206,21 @@ const SEEDS_AMONG_ALL: &str = "100";
 /// Swaps of a plugin's versions among all suites; alone it is a thousand.
 const SWAPS_AMONG_ALL: &str = "50";
 
-/// Runs a program with what it needs: kubectl, plugins and MySQL.
-fn run(
-    suite: Suite,
-    program: &Program,
-    options: &Options,
-    (kubectl, plugins, mysql): (&Path, &Path, Option<&str>),
-) -> Result<bool> {
+/// Runs a program with what it needs: kubectl, plugins and MySQL. Whether it passed, and what it printed where that is
+/// kept for later.
+fn run(suite: Suite, program: &Program, options: &Options, tools: &Tools, beside: bool) -> Result<(bool, String)> {
     let mut command = match suite {
         Suite::Mysql => enclosure::command(&program.path),
+        _ if beside => {
+            let mut command = Command::new("nice");
+            command.args(["-n", "10"]).arg(&program.path);
+            command
+        }
         _ => Command::new(&program.path),
     };
     command.current_dir(&program.folder);
-    command.env("KUBECTL", kubectl).env("WINDLASS_PLUGINS", plugins);
-    command.envs(mysql.map(|mysql| (tools::MYSQL, mysql)));
+    command.env("KUBECTL", &tools.kubectl).env("WINDLASS_PLUGINS", &tools.plugins);
+    command.envs(tools.mysql.as_ref().map(|mysql| (tools::MYSQL, mysql)));
     command.args(&options.filter);
     if options.live && suite == Suite::Azure {
         command.args(["--ignored", "live", "--nocapture"]);
@@ -195,8 +229,8 @@ fn run(
         command.arg("--nocapture");
     }
     let all = options.suite.is_empty();
-    let rounds = options.rounds.map(u64::from).or(all.then_some(ROUNDS_AMONG_ALL));
-    let numbers = [("WINDLASS_ROUNDS", rounds), ("WINDLASS_SEED", options.seed.or(all.then_some(SEED_AMONG_ALL)))];
+    let seed = options.seed.or(all.then_some(SEED_AMONG_ALL));
+    let numbers = [("WINDLASS_ROUNDS", options.rounds.map(u64::from)), ("WINDLASS_SEED", seed)];
     for (variable, number) in numbers {
         command.envs(number.map(|number| (variable, number.to_string())));
     }
@@ -206,8 +240,19 @@ fn run(
     if options.output == Output::Json {
         command.env("WINDLASS_OUTPUT", "json");
     }
-    let status = command.status().with_context(|| format!("could not run {}", program.path.display()))?;
-    Ok(status.success())
+    let failed = || format!("could not run {}", program.path.display());
+    if !beside {
+        return Ok((command.status().with_context(failed)?.success(), String::new()));
+    }
+    // One stream, so that what belongs together stays together.
+    let (mut reader, writer) = std::io::pipe().context("no pipe for what a test program prints")?;
+    command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
+    let mut child = command.spawn().with_context(failed)?;
+    drop(command);
+    let mut printed = Vec::new();
+    std::io::Read::read_to_end(&mut reader, &mut printed).with_context(failed)?;
+    let status = child.wait().with_context(failed)?;
+    Ok((status.success(), String::from_utf8_lossy(&printed).into_owned()))
 }
 
 /// Builds all test programs and says which suite each belongs to.

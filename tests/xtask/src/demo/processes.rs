@@ -201,13 +201,16 @@ impl Cluster {
         self.kubectl(&["apply", "-f", &file.display().to_string()])
     }
 
-    /// Ends the server in a pod as a crash does: SIGKILL.
-    pub fn kill_server(&self, pod: &str) -> Result<()> {
+    /// The process of the server in a pod, where one runs: what the node notes of it.
+    pub fn server_process(&self, pod: &str) -> Option<u64> {
         let file = self.state().join(format!("running/default_{pod}_mysql.json"));
-        let text = std::fs::read(&file).with_context(|| format!("no server runs in {pod}"))?;
-        let process: Value = serde_json::from_slice(&text).context("the node's note is no JSON")?;
-        let pid = process["pid"].as_u64().context("the node notes no process")?;
-        tools::run(Command::new("kill").args(["-KILL", &pid.to_string()]))
+        let process: Value = serde_json::from_slice(&std::fs::read(file).ok()?).ok()?;
+        process["pid"].as_u64()
+    }
+
+    /// Ends a process as a crash does: SIGKILL.
+    pub fn kill(&self, process: u64) -> Result<()> {
+        tools::run(Command::new("kill").args(["-KILL", &process.to_string()]))
     }
 
     /// Where the node keeps its pods' data.
