@@ -2,7 +2,7 @@
 
 use super::{
     accounts,
-    connect::{Session, text},
+    connect::{LOCK_WAIT, SHORT_LOCK_WAIT, Session, text},
     errors::{Trouble, code},
     grants, read,
     statement::{self, Source, Statement},
@@ -48,7 +48,7 @@ pub async fn apply(
     let hand = Hand { wanted };
     match change {
         Change::KillClients => return hand.kill_clients(session).await,
-        Change::SetReadOnly => return hand.set_read_only(session).await,
+        Change::SetReadOnly => return hand.set_read_only(session, facts).await,
         Change::Shutdown => hand.shut_down(session).await?,
         Change::StopReceiver => hand.run(session, "stop its receiver", "STOP REPLICA IO_THREAD").await?,
         Change::StopReplica => hand.stop_replica(session, facts).await?,
@@ -129,13 +129,23 @@ impl Hand<'_> {
         self.run(session, "stop replicating", "STOP REPLICA").await
     }
 
-    async fn set_read_only(&self, session: &mut Session) -> Result<Applied, Failure> {
+    /// Waits for commits that run. Where they did not get on for a while it does not wait for long: clients of the whole
+    /// cluster wait with it.
+    async fn set_read_only(&self, session: &mut Session, facts: &MysqlFacts) -> Result<Applied, Failure> {
+        let hurries = !facts.can_commit;
+        if hurries {
+            self.send(session, &statement::lock_wait(SHORT_LOCK_WAIT)).await?;
+        }
         let statement = statement::super_read_only();
-        match session.run(&statement).await {
+        let applied = match session.run(&statement).await {
             Ok(()) => Ok(Applied::Changed),
             Err(trouble) if trouble.code() == code::LOCK_WAIT => Ok(Applied::Hangs),
             Err(trouble) => Err(self.failure(statement.what, trouble)),
+        };
+        if hurries && applied.is_ok() {
+            self.send(session, &statement::lock_wait(LOCK_WAIT)).await?;
         }
+        applied
     }
 
     async fn shut_down(&self, session: &mut Session) -> Result<(), Failure> {

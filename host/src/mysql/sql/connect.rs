@@ -13,7 +13,9 @@ use std::{sync::Arc, time::Duration};
 const CONNECT: Duration = Duration::from_secs(5);
 /// Seconds for which a session waits for a lock. `super_read_only` waits for the commits that run: a server whose commits
 /// hang gives up after this, and is as it was before.
-const LOCK_WAIT: u64 = 4;
+pub const LOCK_WAIT: u64 = 4;
+/// The same where commits did not get on for a while: they are not expected to end, and others wait for this answer.
+pub const SHORT_LOCK_WAIT: u64 = 1;
 /// No statement of a session waits longer than its locks and a little.
 pub const STATEMENT: Duration = Duration::from_secs(6);
 

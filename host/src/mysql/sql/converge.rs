@@ -33,11 +33,14 @@ async fn steps(line: &Arc<Line>, session: &mut Session, wanted: &Wanted, clock: 
     let seen = line.remembered(reading, now);
     let course = plan(&wanted.server, &seen).map_err(unexpected)?;
     let mut facts = seen.facts;
+    let can_commit = facts.can_commit;
     let mut changed = false;
     for (index, change) in course.changes.iter().enumerate() {
         if index > 0 {
             let read = read::facts(session).await;
             facts = read.map_err(|trouble| hand.failure("tell what it is", trouble))?.0;
+            // Only a series of looks tells.
+            facts.can_commit = can_commit;
         }
         permits(change, &wanted.server, &facts).map_err(unexpected)?;
         if let Change::Clone(reseed) = change {
@@ -58,6 +61,7 @@ async fn steps(line: &Arc<Line>, session: &mut Session, wanted: &Wanted, clock: 
             }
         }
         if *change == Change::Shutdown {
+            line.ends();
             return Ok(true);
         }
     }

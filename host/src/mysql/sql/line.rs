@@ -51,6 +51,8 @@ struct Memory {
     clone: Option<(Trouble, u32, tokio::time::Instant)>,
     /// Uptime of the server when it did not become read-only.
     hung: Option<u64>,
+    /// It was told to shut down, and did not answer since.
+    ending: bool,
 }
 
 impl Line {
@@ -70,7 +72,8 @@ impl Line {
 
     /// One look. `now` is when it began.
     pub async fn look(self: &Arc<Self>, wanted: &Wanted, now: Instant) -> Seen {
-        let wait = if self.memory().failing.is_none() { WAIT } else { SHORT_WAIT };
+        let expected = |memory: &Memory| memory.failing.is_none() && !memory.ending;
+        let wait = if expected(&self.memory()) { WAIT } else { SHORT_WAIT };
         let mut probe = self.probe(wanted);
         let answer = match tokio::time::timeout(wait, &mut probe).await {
             Ok(Ok(answer)) => answer,
@@ -83,7 +86,9 @@ impl Line {
         };
         match answer {
             Ok(reading) => {
-                self.memory().failing = None;
+                let mut memory = self.memory();
+                (memory.failing, memory.ending) = (None, false);
+                drop(memory);
                 Ok(Box::new(self.remembered(reading, now)))
             }
             Err(trouble) => Err(self.failed(&trouble, now)),
@@ -159,6 +164,11 @@ impl Line {
     /// The server did not become read-only because its commits do not end.
     pub fn hangs(&self, facts: &MysqlFacts) {
         self.memory().hung = Some(facts.uptime);
+    }
+
+    /// The server was told to shut down. Until it answers again nobody waits long for that.
+    pub fn ends(&self) {
+        self.memory().ending = true;
     }
 
     /// What was read, with what only earlier looks tell.

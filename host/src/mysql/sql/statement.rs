@@ -65,6 +65,11 @@ pub fn session(lock_wait: u64) -> String {
     )
 }
 
+/// How many seconds the session waits for a lock from now on.
+pub fn lock_wait(seconds: u64) -> Statement {
+    Statement::new("set how long it waits for locks", format!("SET SESSION lock_wait_timeout = {seconds}"))
+}
+
 /// Ends one connection.
 pub fn kill(id: u64) -> Statement {
     Statement::new("end the connection of a client", format!("KILL CONNECTION {id}"))
