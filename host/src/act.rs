@@ -6,6 +6,7 @@
 
 mod cloud;
 mod guard;
+mod hold;
 pub mod kubernetes;
 mod mysql;
 mod past;
@@ -14,6 +15,7 @@ mod secret;
 mod step;
 
 pub use cloud::{Book, CloudHands, needed as cloud_needed};
+pub use hold::{credential_of, hold, release};
 pub use mysql::Hands;
 pub use past::Past;
 pub use record::{RecordError, let_go, record};

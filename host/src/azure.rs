@@ -1,8 +1,8 @@
 //! Azure: which resources and vault secrets to look at and how they should be comes in; what they are, and that they were
 //! made so, comes out. Everything that the host says to Azure goes through one [`Azure`].
 //!
-//! What follows from an answer is decided in [`model::azure`]; here it is asked and sent. ARM and Key Vault are spoken to
-//! by plain REST over the host's own HTTP client, tokens come from the official `azure_identity`.
+//! What follows from an answer is decided in [`model::azure`]; here it is asked and sent. ARM is spoken to by plain REST, a
+//! Key Vault by the official client, tokens come from the official `azure_identity`: all over the host's own HTTP client.
 
 mod arm;
 mod credential;
@@ -37,6 +37,7 @@ pub struct Azure {
     http: Arc<dyn Http>,
     gates: Gates,
     tokens: Tokens,
+    vaults: vault::Vaults,
     host: Option<Identity>,
     look_every: Duration,
 }
@@ -45,7 +46,8 @@ impl Azure {
     /// With these endpoints over this client. `host` is the identity of resources that have none of their own.
     pub fn new(endpoints: Endpoints, http: Arc<dyn Http>, host: Option<Identity>) -> Self {
         let tokens = Tokens::new(&endpoints, http.clone());
-        Azure { endpoints, http, gates: Gates::default(), tokens, host, look_every: LOOK_EVERY }
+        let (gates, vaults) = Default::default();
+        Azure { endpoints, http, gates, tokens, vaults, host, look_every: LOOK_EVERY }
     }
 
     /// The public cloud over the network, without an identity of the host.

@@ -8,6 +8,7 @@ pub mod id;
 pub mod journal;
 pub mod marks;
 pub mod operation;
+pub mod readings;
 
 pub use course::{ArmSeen, ArmWanted, Course, VaultLive, VaultSeen, VaultWanted, Write};
 pub use failure::{class_of, is_in_progress};

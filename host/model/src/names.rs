@@ -8,6 +8,11 @@ pub const FIELD_MANAGER: &str = "windlass";
 /// Finalizer on resources: teardown is a decision, and needs the resource until it is done.
 pub const FINALIZER: &str = "windlass.dev/teardown";
 
+/// Finalizer on a Secret with a credential: the resource with this uid needs it until nothing of it is left in Azure.
+pub fn credential_finalizer(uid: &str) -> String {
+    format!("windlass.dev/azure-{uid}")
+}
+
 /// Label on children: always `windlass`.
 pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Value of [`LABEL_MANAGED_BY`].

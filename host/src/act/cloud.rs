@@ -12,7 +12,7 @@ use crate::{
 };
 use model::{
     Body, Class, ItemId,
-    azure::{ArmWanted, Course, Existence, Journal, VaultWanted, Write, compare, course::DELETION},
+    azure::{ArmWanted, Course, Existence, Journal, VaultWanted, Write, compare, course::DELETION, readings},
     decision::{ArmResource, VaultSecret},
     facts::ResourceFacts,
     inventory::Backend,
@@ -111,18 +111,26 @@ impl CloudHands<'_> {
             Write::Patch { body, secrets } => (body, secrets, true),
             Write::SetSecret | Write::RecoverSecret => return Err(Trouble::Skipped("it is no secret".into())),
         };
+        // Of the body as it is without the values of Secrets.
+        let mut prints = readings::fingerprints(&body);
         let mut values: Vec<&[u8]> = Vec::new();
         for (pointer, secret) in &filled {
             let Some(Credential { value, .. }) = self.secrets.get(secret) else {
                 return Err(Trouble::Skipped(format!("Secret {} has no key {} yet", secret.secret, secret.key)));
             };
             values.push(value.expose());
+            prints.extend(self.secrets.fingerprint(secret).map(|print| (pointer.clone(), print.to_owned())));
             compare::set(&mut body, pointer, Value::from(String::from_utf8_lossy(value.expose()).into_owned()));
         }
-        let (id, api_version, body) = (&wanted.resource_id, &wanted.api_version, &body);
-        let order = if patches { Order::Patch { id, api_version, body } } else { Order::Put { id, api_version, body } };
+        let (id, api_version, body, etag) = (&wanted.resource_id, &wanted.api_version, &body, seen.etag.as_deref());
+        let order = match patches {
+            true => Order::Patch { id, api_version, body, etag },
+            false => Order::Put { id, api_version, body, etag },
+        };
         let creates = seen.live.is_none();
-        self.send(actor, resource, item, &key, &order, &judged.wish(), creates, &values).await
+        let (wish, now) = (judged.wish(), self.clock.now());
+        let around = Around { wish: &wish, before: Existence::Unknown, secrets: &values, prints: &prints, now };
+        self.send(actor, resource, item, &key, &order, around, creates).await
     }
 
     async fn secret(
@@ -155,7 +163,9 @@ impl CloudHands<'_> {
             },
         };
         let values = [credential.value.expose().as_slice()];
-        self.send(actor, resource, item, &key, &order, &judged.wish(), seen.live.is_none(), &values).await
+        let (wish, now) = (judged.wish(), self.clock.now());
+        let around = Around { secrets: &values, ..plain(&wish, now) };
+        self.send(actor, resource, item, &key, &order, around, seen.live.is_none()).await
     }
 
     async fn removal(
@@ -178,27 +188,29 @@ impl CloudHands<'_> {
         let looking = Looking {
             identity: self.identity()?,
             fingerprint: &|_| String::new(),
+            hide: &|_| None,
             uid: &resource.uid,
             known: &|_| None,
             now: self.clock.now(),
         };
         let sent = record.existence == Existence::Sent;
-        match self.azure.still_ours(&looking, &place, &record).await.map_err(|silence| self.silence(&silence))? {
-            Some(true) => {}
-            None if sent => {}
-            Some(false) => {
+        let found = self.azure.still_ours(&looking, &place, &record).await.map_err(|silence| self.silence(&silence))?;
+        let etag = match found {
+            Some((true, etag)) => etag,
+            None if sent => None,
+            Some((false, _)) => {
                 return Err(trouble("NotOurs", "it does not carry the mark of this resource any more".into()));
             }
             None => {
                 self.told().touched.insert(key);
                 return Ok(Done { changed: true, remember: None, editors: Vec::new() });
             }
-        }
+        };
         let order = match &place {
-            Place::Arm { id, api_version, .. } => Order::Delete { id, api_version },
+            Place::Arm { id, api_version, .. } => Order::Delete { id, api_version, etag: etag.as_deref() },
             Place::Vault(address) => Order::DeleteSecret { address },
         };
-        self.send(actor, resource, name, &key, &order, DELETION, false, &[]).await
+        self.send(actor, resource, name, &key, &order, plain(DELETION, self.clock.now()), false).await
     }
 
     #[expect(clippy::too_many_arguments, reason = "three call sites; a struct for it would only repeat the names")]
@@ -209,11 +221,12 @@ impl CloudHands<'_> {
         item: &str,
         key: &str,
         order: &Order<'_>,
-        wish: &str,
+        around: Around<'_>,
         creates: bool,
-        values: &[&[u8]],
     ) -> Result<Done, Trouble> {
         let identity = self.identity()?;
+        // Nothing is written down for a write that is not sent.
+        self.azure.open_for(order).map_err(|silence| self.silence(&silence))?;
         let (mut noted, before) = {
             let mut book = self.book.lock().await;
             let mut noted = book.journal.record(key);
@@ -225,9 +238,12 @@ impl CloudHands<'_> {
             }
             (noted, before)
         };
-        let around = Around { wish, before, secrets: values, now: self.clock.now() };
+        let around = Around { before, ..around };
         let outcome = self.azure.write(identity, order, &around, &mut noted).await;
-        self.told().touched.insert(key.to_owned());
+        // What was not sent or not taken changed nothing of what was seen.
+        if !matches!(outcome, Err(Silence::Throttled(_) | Silence::NoToken(_))) {
+            self.told().touched.insert(key.to_owned());
+        }
         let durable = noted.pending.is_some() || noted.failure.is_some();
         {
             let mut book = self.book.lock().await;
@@ -245,6 +261,10 @@ impl CloudHands<'_> {
                 Ok(Done { changed: true, remember: None, editors: Vec::new() })
             }
             Ok(Sent::Busy) => Err(Trouble::Skipped("Azure is at work on it already".into())),
+            Ok(Sent::Outdated) => {
+                tracing::info!(target: "windlass::audit", resource = %resource.key, verb, place = key, "changed meanwhile");
+                Err(Trouble::Skipped("it was changed since it was looked at; it is looked at again".into()))
+            }
             Ok(Sent::Refused { code, message, class, request_id }) => {
                 tracing::info!(target: "windlass::audit", resource = %resource.key, verb, place = key, request_id, code, "refused");
                 self.tell(
@@ -290,6 +310,12 @@ impl CloudHands<'_> {
             Silence::Unreachable(word) | Silence::NoToken(word) => silent(word),
         }
     }
+}
+
+/// What a write without values is sent with.
+fn plain(wish: &str, now: Instant) -> Around<'_> {
+    const NOTHING: &BTreeMap<String, String> = &BTreeMap::new();
+    Around { wish, before: Existence::Unknown, secrets: &[], prints: NOTHING, now }
 }
 
 fn silent(word: &str) -> Trouble {

@@ -4,7 +4,8 @@
 //! ARM counts requests in token buckets and says with each answer how many are left
 //! (<https://learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling>). No more requests
 //! fly at a time than are left, and only one while that is not known: whoever is refused is refused alone, and nobody's
-//! request arrives before the time that an answer named.
+//! request arrives before the time that an answer named. Those who come while a pause lasts are sent away for longer the
+//! more of them there are: after a pause there is room for few, and each that comes costs a look.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,6 +17,10 @@ use tokio::time::Instant;
 const UNCOUNTED: u32 = 8;
 /// Requests that fly at a time, at most.
 const MOST: u32 = 32;
+/// Of those who wait for the end of a pause, each comes this part of the pause later than the one before.
+const APART: u32 = 8;
+/// Nobody waits longer for those before.
+const LONGEST: Duration = Duration::from_secs(120);
 
 /// Classes of requests that Azure counts apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -55,13 +60,17 @@ pub struct Gates(Arc<Mutex<HashMap<(String, Class), Gate>>>);
 #[derive(Debug)]
 struct Gate {
     closed_until: Option<Instant>,
+    /// How long the last pause was.
+    pause: Duration,
+    /// How many were sent away during it.
+    sent_away: u32,
     flying: u32,
     /// How many may fly at a time.
     room: u32,
     turn: Arc<Notify>,
 }
 
-/// Azure asked for a pause, which ends after this.
+/// Azure asked for a pause: come back after this, when it is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Closed(pub Duration);
 
@@ -77,6 +86,14 @@ impl Gates {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether it is closed, without a wish to pass at once.
+    ///
+    /// # Errors
+    /// As [`Gates::admit`].
+    pub fn passable(&self, scope: &str, class: Class) -> Result<(), Closed> {
+        self.all().get_mut(&(scope.to_ascii_lowercase(), class)).map_or(Ok(()), Gate::passable)
+    }
+
     /// Waits until a request may fly; not while Azure's pause lasts, which is an error at once.
     ///
     /// # Errors
@@ -86,18 +103,8 @@ impl Gates {
         loop {
             let turn = {
                 let mut all = self.all();
-                let gate = all.entry(key.clone()).or_insert_with(|| Gate {
-                    closed_until: None,
-                    flying: 0,
-                    room: 1,
-                    turn: Arc::default(),
-                });
-                let now = Instant::now();
-                if let Some(left) =
-                    gate.closed_until.and_then(|until| until.checked_duration_since(now)).filter(|left| !left.is_zero())
-                {
-                    return Err(Closed(left));
-                }
+                let gate = all.entry(key.clone()).or_insert_with(Gate::open);
+                gate.passable()?;
                 if gate.flying < gate.room {
                     gate.flying += 1;
                     return Ok(Permit { gates: self.clone(), key });
@@ -109,6 +116,20 @@ impl Gates {
     }
 }
 
+impl Gate {
+    fn open() -> Self {
+        Gate { closed_until: None, pause: Duration::ZERO, sent_away: 0, flying: 0, room: 1, turn: Arc::default() }
+    }
+
+    fn passable(&mut self) -> Result<(), Closed> {
+        let left = self.closed_until.and_then(|until| until.checked_duration_since(Instant::now()));
+        let Some(left) = left.filter(|left| !left.is_zero()) else { return Ok(()) };
+        let behind = (self.pause / APART).saturating_mul(self.sent_away).min(LONGEST);
+        self.sent_away = self.sent_away.saturating_add(1);
+        Err(Closed(left + behind))
+    }
+}
+
 impl Permit {
     /// Takes in an answer: how many requests are left, as far as it says, and for how long nothing may be sent.
     pub fn answered(self, remaining: Option<u32>, pause: Option<Duration>) {
@@ -117,7 +138,7 @@ impl Permit {
         if let Some(pause) = pause {
             let until = Instant::now() + pause;
             gate.closed_until = Some(gate.closed_until.map_or(until, |before| before.max(until)));
-            gate.room = 1;
+            (gate.pause, gate.sent_away, gate.room) = (pause, 0, 1);
             return;
         }
         // Those that fly were not counted yet, perhaps; one of them is this.
@@ -148,6 +169,19 @@ mod tests {
         assert!(gates.admit("s", Class::Read).await.is_ok() && gates.admit("t", Class::Write).await.is_ok());
         tokio::time::advance(Duration::from_secs(7)).await;
         assert!(gates.admit("s", Class::Write).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_who_wait_for_the_end_of_a_pause_come_one_after_another() {
+        let gates = Gates::default();
+        gates.admit("s", Class::Write).await.unwrap().answered(None, Some(Duration::from_secs(8)));
+        let away = |seconds| Err(Closed(Duration::from_secs(seconds)));
+        assert_eq!([(); 3].map(|()| gates.passable("s", Class::Write)), [away(8), away(9), away(10)]);
+        for _ in 0..1_000 {
+            let _ = gates.passable("s", Class::Write);
+        }
+        assert_eq!(gates.passable("s", Class::Write), away(128));
+        assert_eq!(gates.passable("s", Class::Read), Ok(()));
     }
 
     #[tokio::test(start_paused = true)]

@@ -17,6 +17,9 @@ use serde_json::{Value, json};
 /// Bytes of Azure's words that are kept.
 const MESSAGE: usize = 600;
 
+/// In place of words of Azure that may have a secret in them.
+const LEFT_OUT: &str = "(Azure's words are left out: the secrets that it was sent are not known to this host)";
+
 /// A place in Azure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -57,6 +60,8 @@ pub struct Sight {
     pub pause: Option<Instant>,
     /// The name was asked for.
     pub named: bool,
+    /// And it was free then. That is asked once: a creation finds out by itself what becomes of it.
+    pub free: bool,
 }
 
 impl Place {
@@ -67,6 +72,15 @@ impl Place {
             Place::Vault(address) => address.to_ascii_lowercase(),
         }
     }
+
+    /// The same place; whether its name is free is asked only where that is wished too.
+    #[must_use]
+    pub fn asking_its_name(&self, wished: bool) -> Self {
+        match self.clone() {
+            Place::Arm { id, api_version, unique } => Place::Arm { id, api_version, unique: unique && wished },
+            vault @ Place::Vault(_) => vault,
+        }
+    }
 }
 
 /// Who looks, and with what.
@@ -75,6 +89,8 @@ pub struct Looking<'a> {
     pub identity: &'a Identity,
     /// Fingerprint of a value.
     pub fingerprint: &'a (dyn Fn(&[u8]) -> String + Sync),
+    /// Takes secret values out of Azure's words; none where it does not know them all.
+    pub hide: &'a (dyn Fn(&str) -> Option<String> + Sync),
     /// Uid of the Kubernetes resource.
     pub uid: &'a str,
     /// Whether a resource is ours, by its id in lower case, where that is known from this round of looks.
@@ -105,7 +121,7 @@ impl Azure {
     ) -> Result<Seen, Silence> {
         let parsed = ResourceId::parse(id).ok_or(Silence::Unreachable("NotResolved"))?;
         self.settle(looking, &mut record).await?;
-        let answer = self.arm(looking.identity, Method::GET, id, api_version, None).await?;
+        let answer = self.arm(looking.identity, Method::GET, id, api_version, None, None).await?;
         let live = found(&answer)?;
         if live.is_some() {
             record.existence = match record.existence {
@@ -114,14 +130,17 @@ impl Azure {
                 Existence::Sent | Existence::Accepted(_) | Existence::Seen => Existence::Seen,
             };
         }
-        let mut seen = ArmSeen { live, etag: answer.etag, record, ..ArmSeen::default() };
+        // Some types have it in the body alone.
+        let inside = live.as_ref().and_then(|live| live.get("etag")).and_then(Value::as_str).map(str::to_owned);
+        let etag = answer.etag.or(inside).filter(|etag| etag.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
+        let mut seen = ArmSeen { live, etag, record, ..ArmSeen::default() };
         if let (Some(live), Some(parent)) = (&seen.live, &parsed.parent)
             && live.get("location").is_none()
         {
             seen.parent_ours = match (looking.known)(&parent.to_ascii_lowercase()) {
                 Some(known) => Some(known),
                 None => {
-                    let answer = self.arm(looking.identity, Method::GET, parent, api_version, None).await?;
+                    let answer = self.arm(looking.identity, Method::GET, parent, api_version, None, None).await?;
                     Some(found(&answer)?.is_some_and(|outer| mark(&outer, looking.uid) == Mark::Ours))
                 }
             };
@@ -149,20 +168,18 @@ impl Azure {
                 pending.retry_at = looking.now + answer.wait(operation::DEFAULT_WAIT).max(500);
                 record.pending = Some(pending);
             }
-            Progress::Succeeded => {
-                record.failure = None;
-                if pending.deletes {
-                    record.existence = Existence::Unknown;
-                }
-                record.pending = None;
-            }
+            Progress::Succeeded if pending.deletes => record.gone(),
+            Progress::Succeeded => (record.failure, record.pending) = (None, None),
             Progress::Forgotten => record.pending = None,
             Progress::Failed { code, message } => {
                 if matches!(record.existence, Existence::Sent | Existence::Accepted(_)) {
                     record.existence = Existence::Unknown;
                 }
                 let class = class_of(None, &code);
-                record.failed(&code, bounded(&message, MESSAGE), class, &pending.wish, None, looking.now);
+                // A deletion carried no secret that Azure could say.
+                let words = if pending.deletes { Some(message) } else { (looking.hide)(&message) };
+                let words = bounded(words.as_deref().unwrap_or(LEFT_OUT), MESSAGE);
+                record.failed(&code, words, class, &pending.wish, None, looking.now);
             }
         }
         Ok(())
@@ -176,7 +193,7 @@ impl Azure {
     ) -> Result<Option<String>, Silence> {
         let path = format!("/subscriptions/{}/providers/{}/checkNameAvailability", id.subscription, id.provider);
         let body = json!({ "name": id.name(), "type": id.type_name() });
-        let answer = self.arm(looking.identity, Method::POST, &path, api_version, Some(&body)).await?;
+        let answer = self.arm(looking.identity, Method::POST, &path, api_version, Some(&body), None).await?;
         if !answer.is_success() {
             // Providers without that question, and roles without that right: the creation itself will tell.
             return Ok(None);

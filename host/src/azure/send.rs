@@ -1,9 +1,10 @@
 //! One write to one place in Azure: what to send and what is remembered in, what is remembered after it out. What an answer
 //! means for the record is the same for every type of resource.
 
-use super::arm::Answer;
+use super::arm::{Answer, subscription_of};
 use super::credential::Identity;
-use super::vault::Verb;
+use super::gate::{Class, Closed};
+use super::vault::{Verb, vault_of};
 use super::{Azure, Silence, scrub};
 use http::Method;
 use model::azure::failure::pause;
@@ -11,6 +12,7 @@ use model::azure::{Existence, Pending, Record, class_of, is_in_progress, operati
 use model::snapshot::{FailureClass, Instant};
 use model::text::bounded;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// Bytes of Azure's words that are kept.
 const MESSAGE: usize = 600;
@@ -27,6 +29,8 @@ pub enum Order<'a> {
         api_version: &'a str,
         /// With the values of Secrets.
         body: &'a Value,
+        /// ETag of what was looked at, where it has one.
+        etag: Option<&'a str>,
     },
     /// PATCH of one.
     Patch {
@@ -36,6 +40,8 @@ pub enum Order<'a> {
         api_version: &'a str,
         /// With the values of Secrets.
         body: &'a Value,
+        /// ETag of what was looked at, where it has one.
+        etag: Option<&'a str>,
     },
     /// DELETE of one.
     Delete {
@@ -43,6 +49,8 @@ pub enum Order<'a> {
         id: &'a str,
         /// Version of the API.
         api_version: &'a str,
+        /// ETag of what was looked at, where it has one.
+        etag: Option<&'a str>,
     },
     /// A new version of a vault's secret.
     SetSecret {
@@ -75,6 +83,8 @@ pub struct Around<'a> {
     pub before: Existence,
     /// Values that must not come back in words.
     pub secrets: &'a [&'a [u8]],
+    /// Fingerprints of the values of its body, by JSON pointer.
+    pub prints: &'a BTreeMap<String, String>,
     /// Now.
     pub now: Instant,
 }
@@ -89,6 +99,8 @@ pub enum Sent {
     },
     /// Something else is being done; it is asked again.
     Busy,
+    /// It is not what was looked at any more; it is looked at again.
+    Outdated,
     /// It was refused.
     Refused {
         /// Azure's code.
@@ -113,12 +125,31 @@ impl Order<'_> {
         }
     }
 
+    /// Whose gate it goes through, and as what.
+    fn gate(&self) -> (&str, Class) {
+        match self {
+            Order::Put { id, .. } | Order::Patch { id, .. } => (subscription_of(id), Class::Write),
+            Order::Delete { id, .. } => (subscription_of(id), Class::Delete),
+            Order::SetSecret { address, .. } | Order::RecoverSecret { address } => (vault_of(address), Class::Write),
+            Order::DeleteSecret { address } => (vault_of(address), Class::Delete),
+        }
+    }
+
     fn deletes(&self) -> bool {
         matches!(self, Order::Delete { .. } | Order::DeleteSecret { .. })
     }
 }
 
 impl Azure {
+    /// Whether a write would be sent now, and not wait for the end of a pause that Azure asked for.
+    ///
+    /// # Errors
+    /// When there is a pause.
+    pub fn open_for(&self, order: &Order<'_>) -> Result<(), Silence> {
+        let (scope, class) = order.gate();
+        self.gates.passable(scope, class).map_err(|Closed(left)| Silence::Throttled(left))
+    }
+
     /// Sends one write and notes in `record` what came of it.
     ///
     /// # Errors
@@ -130,7 +161,7 @@ impl Azure {
         around: &Around<'_>,
         record: &mut Record,
     ) -> Result<Sent, Silence> {
-        let Around { wish, before, secrets, now } = *around;
+        let Around { wish, before, secrets, prints, now } = *around;
         let answer = match self.order(identity, order).await {
             Ok(answer) => answer,
             Err(silence) => {
@@ -143,11 +174,16 @@ impl Azure {
         let request_id = answer.request_id.clone();
         let (code, message) = answer.error();
         if order.deletes() && answer.status == 404 {
-            (record.existence, record.pending, record.failure) = (Existence::Unknown, None, None);
+            record.gone();
             return Ok(Sent::Taken { request_id });
+        }
+        if answer.status == 412 {
+            record.outdated(wish, now);
+            return Ok(Sent::Outdated);
         }
         if answer.is_success() {
             taken(order, &answer, wish, record, now);
+            record.sent.extend(prints.clone());
             return Ok(Sent::Taken { request_id });
         }
         let inner = operation::inner_code(&answer.body);
@@ -172,11 +208,15 @@ impl Azure {
 
     async fn order(&self, identity: &Identity, order: &Order<'_>) -> Result<Answer, Silence> {
         match *order {
-            Order::Put { id, api_version, body } => self.arm(identity, Method::PUT, id, api_version, Some(body)).await,
-            Order::Patch { id, api_version, body } => {
-                self.arm(identity, Method::PATCH, id, api_version, Some(body)).await
+            Order::Put { id, api_version, body, etag } => {
+                self.arm(identity, Method::PUT, id, api_version, Some(body), etag).await
             }
-            Order::Delete { id, api_version } => self.arm(identity, Method::DELETE, id, api_version, None).await,
+            Order::Patch { id, api_version, body, etag } => {
+                self.arm(identity, Method::PATCH, id, api_version, Some(body), etag).await
+            }
+            Order::Delete { id, api_version, etag } => {
+                self.arm(identity, Method::DELETE, id, api_version, None, etag).await
+            }
             Order::SetSecret { address, value, content_type, uid } => {
                 self.secret(identity, address, Verb::Set { value, content_type, uid }).await
             }
@@ -185,7 +225,8 @@ impl Azure {
         }
     }
 
-    /// A look of its own before something is deleted: whether it is there, and still ours.
+    /// A look of its own before something is deleted: none where it is not there, else whether it is still ours, and its
+    /// ETag.
     ///
     /// # Errors
     /// When there was no answer.
@@ -194,12 +235,12 @@ impl Azure {
         looking: &super::Looking<'_>,
         place: &super::Place,
         record: &Record,
-    ) -> Result<Option<bool>, Silence> {
+    ) -> Result<Option<(bool, Option<String>)>, Silence> {
         let mut journal = model::azure::Journal::default();
         journal.put(&place.key(), record.clone());
         Ok(match self.look(looking, place, &journal).await? {
-            super::Seen::Arm(seen) => seen.live.is_some().then(|| seen.ours(looking.uid)),
-            super::Seen::Vault(seen) => seen.live.is_some().then(|| seen.ours(looking.uid)),
+            super::Seen::Arm(seen) => seen.live.is_some().then(|| (seen.ours(looking.uid), seen.etag)),
+            super::Seen::Vault(seen) => seen.live.is_some().then(|| (seen.ours(looking.uid), None)),
             super::Seen::Silent(word) => return Err(Silence::Unreachable(word)),
         })
     }
@@ -210,9 +251,7 @@ fn taken(order: &Order<'_>, answer: &Answer, wish: &str, record: &mut Record, no
     record.pending = None;
     let deletes = order.deletes();
     match order {
-        Order::Delete { .. } | Order::DeleteSecret { .. } if answer.status != 202 => {
-            record.existence = Existence::Unknown
-        }
+        Order::Delete { .. } | Order::DeleteSecret { .. } if answer.status != 202 => record.gone(),
         Order::Delete { .. } | Order::DeleteSecret { .. } => {}
         Order::RecoverSecret { .. } => {
             let retry_at = now + RECOVERY;

@@ -78,6 +78,18 @@ impl Tokens {
         answer.map(|token| token.token).map_err(|_| Silence::NoToken(word.unwrap_or("Timeout")))
     }
 
+    /// What has given a token for an audience, and gives more.
+    pub async fn credential(&self, identity: &Identity, audience: &str) -> Result<Arc<dyn TokenCredential>, Silence> {
+        self.token(identity, audience).await?;
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&identity.key()).cloned();
+        known.map(|known| known.credential).ok_or(Silence::NoToken("CredentialMissing"))
+    }
+
+    /// How clients of the official libraries speak: over the host's HTTP client, and once.
+    pub fn options(&self) -> &ClientOptions {
+        &self.options
+    }
+
     /// Forgets the tokens of an identity: one of them was refused.
     pub fn forget(&self, identity: &Identity) {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(&identity.key());
@@ -106,7 +118,7 @@ impl Tokens {
 }
 
 /// The class of a failure, from the first error in the chain that knows a status.
-fn word_of(error: &azure_core::Error) -> &'static str {
+pub(super) fn word_of(error: &azure_core::Error) -> &'static str {
     let mut at: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = at {
         if let Some(known) = error.downcast_ref::<azure_core::Error>() {

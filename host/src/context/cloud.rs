@@ -25,6 +25,8 @@ pub struct Cloud {
     pub credentials: Credentials,
     /// Whose tokens, and when that was found out.
     pub identity: Option<(Instant, Scoped)>,
+    /// The Secret that is kept because the credential comes from it; also where there is none of that name.
+    pub held: Option<String>,
 }
 
 impl Cloud {

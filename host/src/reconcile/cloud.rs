@@ -2,9 +2,10 @@
 //! answer names besides before it is asked again. So nothing is decided about what nobody looked at for longer than that.
 
 use crate::{
-    act::{CloudHands, cloud_needed},
+    act::{self, CloudHands, cloud_needed},
     azure::{Looking, Place, Seen, Sight, Silence, identity_of},
     context::{Context, Memory, Served},
+    mysql::Secrets,
     observe::{
         Look,
         cloud::{Asked, is_cloud, listed, place},
@@ -12,8 +13,8 @@ use crate::{
 };
 use futures::{StreamExt, stream};
 use model::{
-    Decision,
-    azure::Journal,
+    Body, Decision,
+    azure::{ArmWanted, Journal},
     check::{azure_granted, vault_granted},
     facts::ResourceFacts,
     names::ANNOTATION_AZURE,
@@ -21,7 +22,7 @@ use model::{
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-/// Milliseconds for which what was seen is not asked for again, unless we wrote to it.
+/// Milliseconds for which what was seen is not asked for again, unless we wrote to it, or looks are to come sooner.
 const REUSE: u64 = 5_000;
 /// Milliseconds for which a credential's Secrets are not read again.
 const IDENTITY: u64 = 30_000;
@@ -41,6 +42,9 @@ impl Context {
         }
         if memory.cloud.wanted.is_empty() && listed(&look.inventory).next().is_none() {
             return Arc::default();
+        }
+        if listed(&look.inventory).next().is_some() && !look.resource.is_deleting() {
+            self.hold_credential(look, memory).await;
         }
         Arc::new(self.ask_cloud(look, served, memory).await)
     }
@@ -92,10 +96,11 @@ impl Context {
         memory.cloud.sights.retain(|key, _| places.contains_key(key));
         memory.cloud.journal.0.retain(|key, _| places.contains_key(key));
         let journal = &memory.cloud.journal;
+        let old = REUSE.min(jittered(self.azure.look_every(), &look.resource.uid));
         let due = |key: &String, place: &Place| match memory.cloud.sights.get(key) {
             None => true,
             Some(sight) => {
-                must_name(place, sight) || is_due(sight, journal.record(key).pending.map(|one| one.retry_at), now)
+                must_name(place, sight) || is_due(sight, journal.record(key).pending.map(|one| one.retry_at), now, old)
             }
         };
         let mut due: Vec<(String, Place)> = places.into_iter().filter(|(key, place)| due(key, place)).collect();
@@ -103,7 +108,7 @@ impl Context {
             // What things are in comes before them: whose they are follows from it.
             due.sort_by_key(|(key, _)| key.matches('/').count());
             let identity = self.identity(look, memory, now).await;
-            self.look_at(look, served, memory, due, identity, now).await;
+            self.look_at(look, served, memory, due, (identity, &secrets), now).await;
         }
         for (key, sight) in &mut memory.cloud.sights {
             let record = memory.cloud.journal.record(key);
@@ -113,6 +118,7 @@ impl Context {
                 Seen::Silent(_) => {}
             }
         }
+        learn(&asked, memory);
         asked.sights = memory.cloud.sights.clone();
         asked
     }
@@ -123,11 +129,17 @@ impl Context {
         served: &Served,
         memory: &mut Memory,
         due: Vec<(String, Place)>,
-        identity: crate::azure::Scoped,
+        (identity, secrets): (crate::azure::Scoped, &Secrets),
         now: Instant,
     ) {
         let namespace = look.resource.key.namespace.clone().unwrap_or_default();
         let fingerprint = |value: &[u8]| self.actor.fingerprints.fingerprint(&namespace, value);
+        // Before the first decision it is not known which values may have been sent.
+        let known_values = !memory.cloud.wanted.is_empty();
+        let hide = |words: &str| {
+            let values = secrets.0.values().map(|one| one.value.expose().as_slice());
+            known_values.then(|| crate::azure::scrub(words, values))
+        };
         let waves = due.chunk_by(|(one, _), (two, _)| one.matches('/').count() == two.matches('/').count());
         for wave in waves {
             let uid = &look.resource.uid;
@@ -137,7 +149,8 @@ impl Context {
                 _ => None,
             };
             let looks = wave.iter().map(|(key, place)| {
-                let (identity, fingerprint, known) = (&identity, &fingerprint, &known);
+                let (identity, fingerprint, known, hide) = (&identity, &fingerprint, &known, &hide);
+                let free = sights.get(key).is_some_and(|sight| sight.free);
                 async move {
                     let granted = match place {
                         Place::Arm { id, .. } => azure_granted(&served.grants, id),
@@ -150,8 +163,8 @@ impl Context {
                         _ if !granted => Err(Silence::Unreachable("NotGranted")),
                         Err(word) => Err(Silence::NoToken(word)),
                         Ok(identity) => {
-                            let looking = Looking { identity, fingerprint, uid, known, now };
-                            self.azure.look(&looking, place, journal).await
+                            let looking = Looking { identity, fingerprint, hide, uid, known, now };
+                            self.azure.look(&looking, &place.asking_its_name(!free), journal).await
                         }
                     };
                     (key.clone(), place, seen)
@@ -160,8 +173,13 @@ impl Context {
             let looked: Vec<_> = stream::iter(looks.collect::<Vec<_>>()).buffered(AT_A_TIME).collect().await;
             for (key, place, seen) in looked {
                 let before = memory.cloud.sights.get(&key).and_then(|sight| sight.silent_since);
+                let was_free = memory.cloud.sights.get(&key).is_some_and(|sight| sight.free);
                 let at = self.clock.now();
                 let named = matches!(place, Place::Arm { unique: true, .. });
+                let free = was_free
+                    || named
+                        && matches!(&seen, Ok(Seen::Arm(seen)) if seen.live.is_none() && seen.name_taken.is_none()
+                            && !seen.record.may_exist());
                 let sight = match seen {
                     Ok(seen) => {
                         let record = match &seen {
@@ -172,7 +190,7 @@ impl Context {
                         if let Some(record) = record {
                             memory.cloud.journal.put(&key, record);
                         }
-                        Sight { seen, at, silent_since: None, pause: None, named }
+                        Sight { seen, at, silent_since: None, pause: None, named, free }
                     }
                     Err(silence) => {
                         let since = before.unwrap_or(at);
@@ -182,10 +200,25 @@ impl Context {
                             _ => ((at - since) / 2).clamp(SOON, 60_000),
                         };
                         let seen = Seen::Silent(silence.word());
-                        Sight { seen, at, silent_since: Some(since), pause: Some(at + pause), named }
+                        Sight { seen, at, silent_since: Some(since), pause: Some(at + pause), named, free }
                     }
                 };
                 memory.cloud.sights.insert(key, sight);
+            }
+        }
+    }
+
+    /// Sees to it that the credential outlives what is made with it. Tried again with the next look where it fails.
+    async fn hold_credential(&self, look: &Look, memory: &mut Memory) {
+        let Some(resource) = crate::observe::found::resource(&look.resource) else { return };
+        let name = act::credential_of(&resource);
+        if memory.cloud.held.as_deref() == Some(name) || !resource.has_finalizer() {
+            return;
+        }
+        match act::hold(&self.actor, &resource).await {
+            Ok(()) => memory.cloud.held = Some(name.to_owned()),
+            Err(failure) => {
+                tracing::debug!(resource = %resource.key, %failure, "the credential for Azure is not kept yet");
             }
         }
     }
@@ -273,6 +306,22 @@ impl Context {
     }
 }
 
+/// Takes in what looks after writes showed. Of what was seen before a write nothing is left, so that all looks are such.
+fn learn(asked: &Asked, memory: &mut Memory) {
+    for (key, body) in asked.items.values() {
+        let (Some(Body::Azure(resource)), Some(sight)) = (body.as_deref(), memory.cloud.sights.get_mut(key)) else {
+            continue;
+        };
+        if let Seen::Arm(seen) = &mut sight.seen
+            && !seen.record.sent.is_empty()
+        {
+            let fingerprints = resource.secrets.iter().map(|(_, key)| asked.fingerprints.get(key).cloned()).collect();
+            ArmWanted { resource, uid: &asked.uid, fingerprints }.learn(seen);
+            memory.cloud.journal.put(key, seen.record.clone());
+        }
+    }
+}
+
 /// What is there and not ready is looked at soon.
 fn not_ready(look: &Look, now: Instant) -> Option<Instant> {
     let waiting = look.cloud.unready();
@@ -285,12 +334,12 @@ fn must_name(place: &Place, sight: &Sight) -> bool {
     matches!(&sight.seen, Seen::Arm(seen) if !sight.named && seen.live.is_none() && !seen.record.may_exist())
 }
 
-/// What was seen is too old to be relied on.
-fn is_due(sight: &Sight, pending: Option<Instant>, now: Instant) -> bool {
+/// What was seen is too old to be relied on: `old` milliseconds.
+fn is_due(sight: &Sight, pending: Option<Instant>, now: Instant, old: u64) -> bool {
     match (&sight.seen, pending) {
         (Seen::Silent(_), _) => sight.pause.is_none_or(|pause| pause <= now),
         (Seen::Arm(_) | Seen::Vault(_), Some(retry_at)) => retry_at <= now,
-        (Seen::Arm(_) | Seen::Vault(_), None) => now >= sight.at.saturating_add(REUSE),
+        (Seen::Arm(_) | Seen::Vault(_), None) => now >= sight.at.saturating_add(old),
     }
 }
 

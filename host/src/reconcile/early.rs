@@ -11,6 +11,7 @@ use crate::{
 use model::{
     ObjectKey, Outcome, Refusal,
     facts::ResourceFacts,
+    inventory::Target,
     names,
     status::{TEARDOWN_BY_INVENTORY, holds_since},
 };
@@ -45,7 +46,11 @@ impl Context {
             return Some(Next::Parked);
         }
         if resource.deleting && resource.abandoned() {
-            let left: Vec<String> = look.owned.iter().map(|object| object.key.to_string()).collect();
+            let elsewhere = look.inventory.entries.iter().filter_map(|entry| match &entry.target {
+                Target::External { name, .. } => Some(name.clone()),
+                Target::Object(_) | Target::Secret(_) => None,
+            });
+            let left: Vec<String> = look.owned.iter().map(|object| object.key.to_string()).chain(elsewhere).collect();
             let text =
                 if left.is_empty() { "nothing is left".into() } else { format!("left behind: {}", left.join(", ")) };
             let message = format!("let go without teardown by annotation {}: {text}", names::ANNOTATION_ABANDON);

@@ -31,6 +31,13 @@ impl Context {
 
     /// Lets go of a resource of which nothing is left.
     pub(super) async fn let_go(&self, resource: &ResourceFacts) -> Next {
+        // Before: who is gone cannot say any more what was kept for it.
+        let backends = self.plugins.serving(&resource.key.kind).map(|served| served.decider.description().backends);
+        if backends.is_none_or(|backends| backends.azure || backends.vault)
+            && let Err(failure) = act::release(&self.actor, &self.cache, resource).await
+        {
+            return retry(failure.class(), failure.reason());
+        }
         match act::let_go(&self.actor, resource).await {
             Ok(()) => Next::Done { wake: None },
             Err(RecordError { failure, .. }) => retry(failure.class(), failure.reason()),

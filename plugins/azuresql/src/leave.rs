@@ -34,7 +34,8 @@ pub fn decide(
     }
     let place = Place::of(&snapshot.resource, settings).map_err(Fault::Invalid)?;
     // Without a look: what stays is not touched, whatever it is like.
-    let case = Case { situation: Situation::Looking, live: None, exists: true, may_have_secret: false };
+    let situation = Situation::Looking;
+    let case = Case { situation, live: None, exists: true, may_have_secret: false, unshown: Vec::new() };
     let design = Design { snapshot, place: &place, settings, case: &case, policy: Policy::Skip };
     status.detached = true;
     status.severity = Some("Info".to_string());

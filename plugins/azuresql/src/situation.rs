@@ -88,6 +88,8 @@ pub struct Case {
     pub exists: bool,
     /// The Secret may be made, kept or rotated. False while a password of an existing server would be replaced unasked.
     pub may_have_secret: bool,
+    /// Fields that Azure took and does not show as they were sent.
+    pub unshown: Vec<String>,
 }
 
 type Seen = Snapshot<ServerSpec, ServerStatus>;
@@ -106,14 +108,18 @@ pub fn of(snapshot: &Seen, place: &Place, wanted: &Value, policy: Policy) -> Res
     let exists = facts.found || facts.accepted;
     // Where nothing is written, whether there is a password does not matter.
     let may_have_secret = policy == Policy::Skip || !exists || has_secret(snapshot, place)? || consents(snapshot);
-    let situation = judge(snapshot, place, facts, live.as_ref(), wanted, may_have_secret);
-    Ok(Case { situation, live, exists, may_have_secret })
+    let mut differ = live.as_ref().map(|live| server::fields_that_differ(live, wanted)).unwrap_or_default();
+    // Where the host has nothing to send, what differs was sent, and is not shown as it was.
+    let sent = policy != Policy::Skip && snapshot.is_ready(SERVER);
+    let unshown = if sent { std::mem::take(&mut differ) } else { Vec::new() };
+    let situation = judge(snapshot, place, facts, live.as_ref(), differ, may_have_secret);
+    Ok(Case { situation, live, exists, may_have_secret, unshown })
 }
 
 impl Case {
     fn without_facts(situation: Situation) -> Self {
         // Whether there is a Secret is not known either; what there is stays.
-        Case { situation, live: None, exists: false, may_have_secret: false }
+        Case { situation, live: None, exists: false, may_have_secret: false, unshown: Vec::new() }
     }
 }
 
@@ -123,7 +129,7 @@ fn judge(
     place: &Place,
     facts: &ArmFacts,
     live: Option<&Value>,
-    wanted: &Value,
+    drift: Vec<String>,
     may_have_secret: bool,
 ) -> Situation {
     if let Some(operation) = facts.operation.as_ref().filter(|operation| operation.running) {
@@ -151,7 +157,6 @@ fn judge(
     if !fixed.is_empty() {
         return Situation::Immutable(fixed);
     }
-    let drift = server::fields_that_differ(live, wanted);
     if !drift.is_empty() {
         return Situation::Drifted(drift);
     }

@@ -218,7 +218,7 @@ fn row_12_what_can_change_is_patched_and_the_tags_of_others_stay() {
     let mut body_found = live();
     body_found["properties"]["minimalTlsVersion"] = json!("1.0");
     let resource = with(json!({ "tags": { "team": "a" } }));
-    let decision = decide(with_secret(first(&resource).arm("server", &found(&body_found), true)));
+    let decision = decide(with_secret(first(&resource).arm("server", &found(&body_found), false)));
     assert_eq!(ready(&decision), pair("Updating", "Info"));
     let message = &condition(&decision, "Ready").message;
     assert!(message.contains("minimalTlsVersion, tags"), "{message}");
@@ -226,6 +226,18 @@ fn row_12_what_can_change_is_patched_and_the_tags_of_others_stay() {
     assert_eq!(server.change, windlass_sdk::azure::ArmChange::Patch);
     assert_eq!(body(&decision, "server")["tags"], json!({ "team": "a" }), "only what is ours is asked for");
     assert_eq!(ready(&decide(settled(&short()))), pair("AsWished", ""), "a foreign tag is no drift");
+}
+
+#[test]
+fn row_12_what_azure_takes_and_does_not_show_is_no_drift_once_the_host_has_sent_it() {
+    let mut without = live();
+    without["properties"].as_object_mut().unwrap().remove("restrictOutboundNetworkAccess");
+    let seen = |ready| decide(with_secret(first(&short()).arm("server", &found(&without), ready)));
+    assert_eq!(ready(&seen(false)), pair("Updating", "Info"));
+    let decision = seen(true);
+    assert_eq!(ready(&decision), pair("AsWished", ""));
+    let message = &condition(&decision, "Ready").message;
+    assert!(message.contains("restrictOutboundNetworkAccess"), "{message}");
 }
 
 #[test]

@@ -178,8 +178,10 @@ fn answer(
             let prefix = prefix.to_ascii_lowercase();
             let inside = azure.arm.resources.iter().filter(|(key, _)| key.starts_with(&prefix));
             let of_type = inside.filter(|(_, one)| one.id.type_name().eq_ignore_ascii_case(kind.name));
-            let all: Vec<Value> =
-                of_type.filter(|(_, one)| one.visible_at <= now).map(|(_, one)| one.shown(kind)).collect();
+            let all: Vec<Value> = of_type
+                .filter(|(_, one)| one.visible_at <= now)
+                .map(|(_, one)| one.shown(kind, azure.config.etags))
+                .collect();
             Ok(Reply::json(200, json!({ "value": all })))
         }
         Target::Resource(id) => {

@@ -182,6 +182,11 @@ impl Cloud {
         change(&mut self.state().config);
     }
 
+    /// Something of how the stand-in is.
+    pub fn with_config<T>(&self, read: impl FnOnce(&Config) -> T) -> T {
+        read(&self.state().config)
+    }
+
     /// The current value of a vault's secret.
     pub fn vault_value(&self, vault: &str, name: &str) -> Option<String> {
         self.state().vaults.get(vault)?.current(name).map(|version| version.value.clone())

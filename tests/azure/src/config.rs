@@ -19,6 +19,22 @@ pub struct Config {
     pub reserved_login: ReservedLogin,
     /// Names of servers that others have somewhere in Azure.
     pub names_of_others: Vec<String>,
+    /// Every type has ETags, and not only those that are known to.
+    pub etags: bool,
+    /// Fields that are taken and shown otherwise than they were sent.
+    pub shown: Vec<Shown>,
+}
+
+/// A field that is taken and never shown, or shown as something else. Azure has both: values that only an operation uses,
+/// and old and new names of one tier.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// `Microsoft.Sql/servers/databases`
+    pub type_: String,
+    /// JSON pointer.
+    pub pointer: String,
+    /// What is shown in place of any value; none: nothing is.
+    pub value: Option<serde_json::Value>,
 }
 
 /// A subscription.
@@ -167,6 +183,8 @@ impl Default for Config {
             limits: Limits::default(),
             reserved_login: ReservedLogin { code: "InvalidLoginName".into(), late: true },
             names_of_others: Vec::new(),
+            etags: false,
+            shown: Vec::new(),
         }
     }
 }

@@ -28,7 +28,7 @@ mod vault;
 pub use arm::operation::Outcome;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use cloud::Cloud;
-pub use config::{Bucket, Config, Limits, Principal, ReservedLogin, Subscription, Timing};
+pub use config::{Bucket, Config, Limits, Principal, ReservedLogin, Shown, Subscription, Timing};
 pub use error::ApiError;
 pub use faults::{Effect, Fault, Faults, Match, Observed, Phase, RuleId, Verdict};
 pub use ledger::{Entry, Ledger};

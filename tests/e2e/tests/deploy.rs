@@ -4,15 +4,22 @@
 
 use anyhow::{Context, Result, ensure};
 use apiserver::faults::{Effect, Match, Rule, RuleId};
+use azure::{Cloud, Config, SystemClock, Timing};
 use fixtures::host::{self, Host};
 use fixtures::world::{NAMESPACE, World};
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
+use model::redact::Redacted;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
+use windlass::azure::{Azure, Endpoints, Identity, Wire};
+
+/// The vault that the plugin's settings name.
+const VAULT: &str = "windlass-customers";
 
 /// One right: a verb on a resource of a group, subresource included.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,15 +85,71 @@ async fn apply(world: &World, document: &Value) -> Result<()> {
     .map(drop)
 }
 
-/// A host that has what the ServiceAccount of the manifests has.
-async fn restricted_host(world: &World) -> Result<Host> {
+/// A host that has what the ServiceAccount of the manifests has, and an Azure.
+async fn restricted_host(world: &World, azure: &azure::Server) -> Result<Host> {
     let accounts: Api<ServiceAccount> = Api::namespaced(world.client.clone(), host::SYSTEM_NAMESPACE);
     let request = TokenRequest { spec: Some(TokenRequestSpec::default()), ..TokenRequest::default() };
     let token = accounts.create_token_request("windlass", &PostParams::default(), &request).await?;
     let token = token.status.and_then(|status| status.token).context("no token")?;
     let mut config = kube::Config::new(world.server.url().parse()?);
     config.auth_info.token = Some(token.into());
-    world.host_over(host::connect(config)?, |_| {}).await
+    let login = "https://login.windlass.test".to_owned();
+    let vault = (format!("https://{VAULT}.vault.azure.net"), azure.vault(VAULT));
+    let instead = [(login.clone(), azure.login()), vault];
+    let endpoints = Endpoints { resource_manager: azure.arm(), login, instead: instead.into(), ..Endpoints::public() };
+    let identity = Identity::ClientSecret {
+        tenant: "00000000-0000-4000-8000-00000000da7e".into(),
+        client: "00000000-0000-4000-8000-0000000000c1".into(),
+        secret: Redacted::new("a-client-secret".to_owned()),
+    };
+    let wire = Arc::new(Wire::new(endpoints.instead.clone()));
+    let backend = Arc::new(Azure::new(endpoints, wire, Some(identity)));
+    let plugins = host::load(&["azuresql"]).await?;
+    let change = |config: &mut windlass::run::RunConfig| {
+        config.loaded.extend(plugins);
+        config.azure = backend;
+    };
+    world.host_over(host::connect(config)?, change).await
+}
+
+/// The `AzureSQLServer` resources.
+fn cloud_servers(world: &World) -> Api<kube::api::DynamicObject> {
+    let kind = kube::core::GroupVersionKind::gvk("serviceoperator.azure.com", "v1beta1", "AzureSQLServer");
+    let resource = kube::api::ApiResource::from_gvk_with_plural(&kind, "azuresqlservers");
+    Api::namespaced_with(world.client.clone(), NAMESPACE, &resource)
+}
+
+/// Applies a server with a firewall rule and waits until it is ready.
+async fn cloud_server(world: &World, address: &str) -> Result<()> {
+    let (servers, parameters) = (cloud_servers(world), PatchParams::apply("user").force());
+    let manifest = json!({
+        "apiVersion": "serviceoperator.azure.com/v1beta1", "kind": "AzureSQLServer", "metadata": {"name": "cloud"},
+        "spec": {"location": "eastus", "administratorLogin": "admin", "version": "12.0",
+            "firewallRules": [{"name": "office", "startIpAddress": address}]},
+    });
+    let applied = async || Ok(servers.patch("cloud", &parameters, &Patch::Apply(&manifest)).await.is_ok());
+    world.until("the kind AzureSQLServer to be served", applied).await?;
+    let ready = async || {
+        let object = servers.get("cloud").await?;
+        let current = object.data["status"]["observedGeneration"].as_i64() == object.metadata.generation;
+        Ok(current && fixtures::stage::condition(&object, "Ready").status == "True")
+    };
+    world.until("the server in Azure to be ready", ready).await
+}
+
+/// The credential of a namespace, which the host keeps while somebody needs it.
+async fn credential(world: &World) -> Result<()> {
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "aso-credential"},
+        "stringData": {
+            "AZURE_TENANT_ID": "00000000-0000-4000-8000-00000000da7e",
+            "AZURE_CLIENT_ID": "00000000-0000-4000-8000-0000000000c1",
+            "AZURE_CLIENT_SECRET": "a-client-secret",
+        },
+    });
+    let secrets = world.api("", "v1", "Secret");
+    secrets.create(&PostParams::default(), &serde_json::from_value(secret)?).await?;
+    Ok(())
 }
 
 /// Counts the host's uses of each right.
@@ -162,7 +225,12 @@ async fn the_rights_in_the_manifests_are_enough_for_the_host_and_no_more() -> Re
         apply(&world, document).await?;
     }
     let uses = watch_uses(&world, &rights(&documents));
-    let host = restricted_host(&world).await?;
+    let timing = Timing { token: 3_600_000, ..Timing::instant() };
+    let cloud = Cloud::new(Config::default().timed(timing).with_vault(VAULT), SystemClock);
+    let azure = azure::Server::start(cloud).await?;
+    credential(&world).await?;
+    let host = restricted_host(&world, &azure).await?;
+    cloud_server(&world, "203.0.113.7").await?;
 
     // A whole life: made, changed, damaged before and after a restart of the host, deleted with its backups.
     let backup = |schedule: &str| json!({"enabled": true, "schedule": schedule});
@@ -178,8 +246,13 @@ async fn the_rights_in_the_manifests_are_enough_for_the_host_and_no_more() -> Re
     world.until_ready("db", 5).await?;
     damage(&world).await?;
     host.stop().await?;
-    let host = restricted_host(&world).await?;
+    let host = restricted_host(&world, &azure).await?;
     damage(&world).await?;
+    cloud_server(&world, "203.0.113.8").await?;
+    cloud_servers(&world).delete("cloud", &DeleteParams::default()).await?;
+    let gone = async || Ok(cloud_servers(&world).get_opt("cloud").await?.is_none());
+    world.until("the server to be gone", gone).await?;
+    ensure!(azure.cloud().resources_of("Microsoft.Sql/servers").is_empty(), "a server is left behind in Azure");
     backup_with_its_volume(&world).await?;
     world.delete("db").await?;
     world.until_gone("db").await?;

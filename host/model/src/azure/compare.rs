@@ -11,15 +11,14 @@ pub fn differences(wanted: &Value, live: &Value) -> Vec<String> {
 }
 
 fn walk(wanted: &Value, live: &Value, at: &str, found: &mut Vec<String>) {
-    match (wanted, live) {
-        (Value::Object(fields), Value::Object(_)) => {
+    match wanted {
+        // Field by field, whatever is there in its place: an object that is wanted empty asks for nothing.
+        Value::Object(fields) => {
             for (key, value) in fields {
                 let at = format!("{at}/{}", key.replace('~', "~0").replace('/', "~1"));
                 walk(value, live.get(key).unwrap_or(&Value::Null), &at, found);
             }
         }
-        // An object that is wanted empty, or with nothing but nulls, asks for nothing.
-        (Value::Object(fields), Value::Null) if fields.values().all(Value::is_null) => {}
         _ if same(wanted, live, at) => {}
         _ => found.push(at.to_owned()),
     }
@@ -66,7 +65,8 @@ pub fn merged_tags(wanted: &Value, live: &Value) -> Value {
     Value::Object(tags)
 }
 
-fn in_tags(place: &str) -> bool {
+/// Whether a place is that of the tags, or in them.
+pub fn in_tags(place: &str) -> bool {
     place == "/tags" || place.starts_with("/tags/")
 }
 

@@ -1,9 +1,10 @@
 //! What to do about one thing in Azure. In: how it should be, what was seen and what is remembered of it, and the time.
 //! Out: nothing, waiting, or one write; and the two views of it, for the plugin and for the plan.
 
-use super::compare::{differences, merged_tags, patch, remove, set};
+use super::compare::{merged_tags, patch, remove, set};
 use super::journal::{Existence, Record};
 use super::marks::{self, Mark};
+use super::readings;
 use crate::decision::{ArmChange, ArmResource, ReadyField, SecretKey, VaultSecret};
 use crate::digest::Digest;
 use crate::facts::{External, Presence};
@@ -125,8 +126,9 @@ impl ArmWanted<'_> {
             }
             return Course::Write(Write::Put { body, secrets: self.resource.secrets.clone() });
         };
-        let places = differences(&body, live);
-        if places.is_empty() {
+        let places = readings::mendable(&seen.record, &body, live);
+        let unsent = self.unsent(&seen.record);
+        if places.is_empty() && unsent.is_empty() {
             return Course::Settled { ready: ready(self.resource.ready_field.as_ref(), live) };
         }
         if is_moving(self.resource.ready_field.as_ref(), live) {
@@ -147,10 +149,39 @@ impl ArmWanted<'_> {
                 let known = |pointer: &str| sent.iter().find(|(place, _)| place == pointer).map(|(_, value)| value);
                 let new = secrets.zip(&self.fingerprints);
                 let new = new.filter(|((pointer, _), fingerprint)| known(pointer) != fingerprint.as_ref());
-                let new: Vec<_> = new.map(|(secret, _)| secret.clone()).collect();
+                let new: Vec<_> = match marks::has_tags(&body) {
+                    true => new.map(|(secret, _)| secret.clone()).collect(),
+                    false => unsent,
+                };
                 Course::Write(Write::Patch { body: patch(&body, live, &places), secrets: new })
             }
         }
+    }
+
+    /// Takes in what was seen after a write: which values ARM does not show as they were sent.
+    pub fn learn(&self, seen: &mut ArmSeen) {
+        if let Some(live) = &seen.live
+            && seen.record.pending.is_none()
+            && !is_moving(self.resource.ready_field.as_ref(), live)
+        {
+            readings::learn(&mut seen.record, &self.marked(), &self.untold(), live);
+        }
+    }
+
+    /// Places of values of Secrets that no tag tells of, with their fingerprints.
+    fn untold(&self) -> Vec<(&str, &str)> {
+        if marks::has_tags(&self.resource.body) {
+            return Vec::new();
+        }
+        let all = self.resource.secrets.iter().zip(&self.fingerprints);
+        all.filter_map(|((place, _), print)| Some((place.as_str(), print.as_deref()?))).collect()
+    }
+
+    /// Those of them whose value was not sent yet, as far as that is remembered.
+    fn unsent(&self, record: &Record) -> Vec<(String, SecretKey)> {
+        let untold = self.untold();
+        let new = |place: &str| untold.iter().any(|(at, print)| *at == place && !readings::was_sent(record, at, print));
+        self.resource.secrets.iter().filter(|(place, _)| new(place)).cloned().collect()
     }
 
     /// How it stands, for a plan in which it is desired.
@@ -206,14 +237,12 @@ impl ArmSeen {
 
     /// What the plugin is shown.
     pub fn facts(&self) -> ArmFacts {
+        let running =
+            |retry_at| OperationFacts { running: true, error_code: None, error_message: None, failure: None, retry_at };
         let operation = match (&self.record.pending, &self.record.failure) {
-            (Some(pending), _) => Some(OperationFacts {
-                running: true,
-                error_code: None,
-                error_message: None,
-                failure: None,
-                retry_at: pending.retry_at,
-            }),
+            (Some(pending), _) => Some(running(pending.retry_at)),
+            // Nothing was refused: it is looked at and sent again.
+            (None, Some(failure)) if failure.is_outdated() => Some(running(failure.retry_at)),
             (None, Some(failure)) => Some(OperationFacts {
                 running: false,
                 error_code: Some(failure.code.clone()),

@@ -1,12 +1,16 @@
 //! What the host has to remember of its writes to Azure over a restart: what was sent, which operation runs, what was
 //! refused. In and out: the text of an annotation on the resource. It is written before a write is sent.
 
+use super::readings::Reading;
 use crate::snapshot::{FailureClass, Instant};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// How long something that ARM accepted may be invisible once its operation has ended, in milliseconds.
 pub const INVISIBLE: u64 = 300_000;
+
+/// ARM's code for a write whose precondition does not hold.
+const OUTDATED: &str = "PreconditionFailed";
 
 /// Records by place: the id of a resource, or the address of a vault's secret, in lower case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +28,12 @@ pub struct Record {
     /// The last write, where it was refused or its operation failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Attempt>,
+    /// What was sent since the last look, by JSON pointer: fingerprints of values. Forgotten with the next look.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sent: BTreeMap<String, String>,
+    /// What ARM shows of values otherwise than they were sent, by JSON pointer.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub readings: BTreeMap<String, Reading>,
 }
 
 /// Whether something may exist because of us.
@@ -108,7 +118,13 @@ mod class {
 
 impl Record {
     fn is_empty(&self) -> bool {
-        self.existence == Existence::Unknown && self.pending.is_none() && self.failure.is_none()
+        *self == Record::default()
+    }
+
+    /// Without what is not worth a write of its own: if it is lost, a value that ARM does not show is sent once more.
+    fn durable(&self) -> Self {
+        let lasting = self.pending.is_some() || matches!(self.existence, Existence::Sent | Existence::Accepted(_));
+        Record { sent: if lasting { self.sent.clone() } else { BTreeMap::new() }, ..self.clone() }
     }
 
     /// Whether a write was sent that may have made it.
@@ -140,8 +156,30 @@ impl Record {
         let attempts = before.saturating_add(1);
         let retry_at = now + super::failure::pause(class, attempts).max(wait.unwrap_or_default());
         self.pending = None;
+        self.sent.clear();
         self.failure =
             Some(Attempt { code: code.to_owned(), message, class, attempts, retry_at, wish: wish.to_owned() });
+    }
+
+    /// Notes that a write was not taken, because what it is about is not what was looked at any more: it is looked at and
+    /// judged again, at once for the first time, and after a growing pause where that happens again and again.
+    pub fn outdated(&mut self, wish: &str, now: Instant) {
+        self.failed(OUTDATED, String::new(), FailureClass::Transient, wish, None, now);
+        if let Some(failure) = self.failure.as_mut().filter(|failure| failure.attempts == 1) {
+            failure.retry_at = now;
+        }
+    }
+
+    /// Notes that it is gone: nothing of it is remembered.
+    pub fn gone(&mut self) {
+        *self = Record::default();
+    }
+}
+
+impl Attempt {
+    /// It only met a version that had not been looked at.
+    pub fn is_outdated(&self) -> bool {
+        self.code == OUTDATED
     }
 }
 
@@ -164,7 +202,9 @@ impl Journal {
     /// The annotation's text; none where there is nothing to remember.
     pub fn write(&self) -> Option<String> {
         // Texts, numbers and maps of them: this cannot fail.
-        (!self.0.is_empty()).then(|| serde_json::to_string(&self.0).unwrap_or_default())
+        let records: BTreeMap<&String, Record> =
+            self.0.iter().map(|(place, record)| (place, record.durable())).collect();
+        (!records.is_empty()).then(|| serde_json::to_string(&records).unwrap_or_default())
     }
 
     /// Reads the annotation. A record that cannot be read says nothing: the resource itself is asked, and what is there
@@ -193,6 +233,26 @@ mod tests {
         assert_eq!(journal.record("/subscriptions/b"), Record::default());
         assert_eq!(Journal::read("{\"server\": 3, \"a\": {\"existence\": \"seen\"}}").0.len(), 1);
         assert_eq!(Journal::read("no").0.len(), 0);
+    }
+
+    #[test]
+    fn what_was_sent_is_written_down_with_what_is_written_down_anyway_and_not_by_itself() {
+        let sent = BTreeMap::from([("/properties/a".to_owned(), "1".to_owned())]);
+        let with = |existence| {
+            let mut journal = Journal::default();
+            journal.put("x", Record { existence, sent: sent.clone(), ..Record::default() });
+            Journal::read(&journal.write().unwrap_or_default()).record("x").sent.len()
+        };
+        assert_eq!((with(Existence::Sent), with(Existence::Accepted(1)), with(Existence::Seen)), (1, 1, 0));
+    }
+
+    #[test]
+    fn what_met_another_version_is_judged_again_at_once_and_then_after_pauses() {
+        let mut record = Record::default();
+        record.outdated("w", 10);
+        assert!(record.held_back("w", 10).is_none());
+        record.outdated("w", 20);
+        assert!(record.held_back("w", 20).is_some() && record.held_back("w", 60_000).is_none());
     }
 
     #[test]

@@ -157,7 +157,11 @@ fn settled(design: &Design<'_>, items: &[Item]) -> Ready {
             &format!("the server is ready; {some}{more} are being brought to what is wished"),
         );
     }
-    let message = format!("server {} is ready and everything is as wished", design.place.name);
+    let mut message = format!("server {} is ready and everything is as wished", design.place.name);
+    if !design.case.unshown.is_empty() {
+        let fields = design.case.unshown.join(", ");
+        message += &format!("; Azure took {fields} and does not show it so: it is sent again when it changes");
+    }
     Ready { condition: Condition::yes("Ready", "AsWished", &message), severity: None }
 }
 

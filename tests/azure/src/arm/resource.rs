@@ -42,7 +42,7 @@ impl Resource {
     }
 
     /// As ARM returns it now.
-    pub fn shown(&self, kind: &Kind) -> Value {
+    pub fn shown(&self, kind: &Kind, etags: bool) -> Value {
         let mut body = self.body.clone();
         let word = match self.phase {
             Phase::Ready => None,
@@ -54,7 +54,7 @@ impl Resource {
         if let (Some(word), Some(place)) = (word, kind.state.and_then(|(pointer, _)| body.pointer_mut(pointer))) {
             *place = word.into();
         }
-        if kind.etag {
+        if kind.etag || etags {
             body["etag"] = self.etag().into();
         }
         body
@@ -65,8 +65,8 @@ impl Resource {
 pub(super) fn get(azure: &Azure, kind: &Kind, id: &ResourceId, now: u64) -> Result<Reply, ApiError> {
     match azure.arm.resources.get(&id.key()) {
         Some(resource) if resource.visible_at <= now => {
-            let reply = Reply::json(200, resource.shown(kind));
-            Ok(if kind.etag { reply.header("etag", &resource.etag()) } else { reply })
+            let reply = Reply::json(200, resource.shown(kind, azure.config.etags));
+            Ok(if kind.etag || azure.config.etags { reply.header("etag", &resource.etag()) } else { reply })
         }
         _ => {
             let message = format!(
@@ -103,7 +103,8 @@ pub(super) fn write(
         None if patch => return get(azure, kind, id, now),
         old => old,
     };
-    preconditions(kind, old.as_ref(), request)?;
+    let etags = kind.etag || azure.config.etags;
+    preconditions(etags, old.as_ref(), request)?;
     if old.is_none()
         && let Some(error) = (kind.name_error)(id.name())
     {
@@ -120,9 +121,14 @@ pub(super) fn write(
     (kind.check)(&asked)?;
     let late = (kind.late)(&asked);
     (kind.render)(&asked, &mut body);
-    if kind.etag
-        && let Some(fields) = body.as_object_mut()
-    {
+    for shown in azure.config.shown.iter().filter(|shown| shown.type_.eq_ignore_ascii_case(kind.name)) {
+        if take(&mut body, &shown.pointer).is_some()
+            && let Some(value) = &shown.value
+        {
+            insert(&mut body, &shown.pointer, value.clone());
+        }
+    }
+    if etags && let Some(fields) = body.as_object_mut() {
         fields.remove("etag");
     }
     let outcome = outcome.or(late).unwrap_or(Outcome::Succeeded);
@@ -141,7 +147,7 @@ fn store(
     now: u64,
     outcome: Outcome,
 ) -> Result<Reply, ApiError> {
-    let timing = azure.config.timing;
+    let (timing, etags) = (azure.config.timing, kind.etag || azure.config.etags);
     let (create, update, _) = kind.durations(&timing);
     let created = old.is_none();
     let version = old.as_ref().map_or(1, |old| old.version + 1);
@@ -151,8 +157,8 @@ fn store(
             return Err(ApiError::new(400, &code, &message));
         }
         let resource = Resource { id: id.clone(), body, hidden, phase: Phase::Ready, visible_at: now, version };
-        let reply = Reply::json(if created { 201 } else { 200 }, resource.shown(kind)).accepted();
-        let reply = if kind.etag { reply.header("etag", &resource.etag()) } else { reply };
+        let reply = Reply::json(if created { 201 } else { 200 }, resource.shown(kind, etags)).accepted();
+        let reply = if etags { reply.header("etag", &resource.etag()) } else { reply };
         azure.arm.resources.insert(key, resource);
         return Ok(reply);
     }
@@ -168,7 +174,7 @@ fn store(
         }
         Some(old) => Resource { phase: Phase::Updating, ..old },
     };
-    let shown = resource.shown(kind);
+    let shown = resource.shown(kind, etags);
     let location = shown.get("location").and_then(Value::as_str).unwrap_or("global").to_owned();
     azure.arm.resources.insert(key, resource);
     let ends = now + if created { create } else { update };
@@ -230,7 +236,7 @@ pub(super) fn delete(
     let Some(old) = azure.arm.resources.get(&key).cloned() else { return Ok(Reply::empty(204)) };
     unlocked(&azure.arm, &key)?;
     busy(kind, Some(&old))?;
-    preconditions(kind, Some(&old), request)?;
+    preconditions(kind.etag || azure.config.etags, Some(&old), request)?;
     if kind.pace == Pace::Sync {
         azure.arm.resources.retain(|other, _| *other != key && !other.starts_with(&format!("{key}/")));
         return Ok(Reply::empty(200).accepted());
@@ -339,8 +345,8 @@ fn sent(kind: &Kind, request: &Request) -> Result<Map<String, Value>, ApiError> 
     Ok(body)
 }
 
-fn preconditions(kind: &Kind, old: Option<&Resource>, request: &Request) -> Result<(), ApiError> {
-    if !kind.etag {
+fn preconditions(etags: bool, old: Option<&Resource>, request: &Request) -> Result<(), ApiError> {
+    if !etags {
         return Ok(());
     }
     let etag = old.map(Resource::etag);

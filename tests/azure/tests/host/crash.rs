@@ -29,7 +29,8 @@ enum Scenario {
 }
 
 fn spec(generation: u32) -> Value {
-    json!({"firewallRules": [{"name": "office", "startIpAddress": "203.0.113.7"}], "credentials": {"generation": generation}})
+    json!({"firewallRules": [{"name": "office", "startIpAddress": "203.0.113.7"}], "databases": [{"name": "app"}],
+        "credentials": {"generation": generation}})
 }
 
 impl Scenario {
@@ -83,6 +84,8 @@ impl Scenario {
         ensure!(!purged, "something was purged");
         if self == Scenario::Delete {
             ensure!(servers.is_empty(), "left behind: {servers:?}");
+            let databases = stage.cloud().resources_of("Microsoft.Sql/servers/databases");
+            ensure!(databases.is_empty(), "left behind: {databases:?}");
             ensure!(
                 stage.cloud().vault_value(VAULT, &format!("{NAME}-password")).is_none(),
                 "the vault keeps a secret"

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop where it is surprised")]
 
 mod crash;
+mod ends;
+mod fields;
 mod life;
 mod live;
 mod other;

@@ -49,6 +49,22 @@ pub(crate) fn resource_kind() -> kube::api::ApiResource {
     kube::api::ApiResource::from_gvk_with_plural(&kind, "azuresqlservers")
 }
 
+/// Tests run at the size that the promise has, however long it takes: `cargo xtask test --suite azure --full`.
+#[allow(dead_code, reason = "the demo has one size")]
+pub(crate) fn full() -> bool {
+    fixtures::environment::variable("WINDLASS_FULL").is_some()
+}
+
+/// The plugin where the operator set no Key Vault.
+#[allow(dead_code, reason = "the demo has a Key Vault")]
+pub(crate) async fn without_vault() -> Result<Loaded> {
+    let Loaded { name, served } = plugin().await?;
+    let mut settings: Value = serde_json::from_str(&served.settings)?;
+    settings.as_object_mut().context("settings are an object")?.remove("keyVault");
+    let served = Served::new(served.decider.clone(), served.grants.clone(), settings.to_string().into());
+    Ok(Loaded { name, served: Arc::new(served) })
+}
+
 static PLUGIN: OnceCell<Loaded> = OnceCell::const_new();
 
 /// The built plugin, compiled once for all tests.

@@ -1,12 +1,15 @@
-//! A subscription with ten writes a minute and two hundred servers to make. The backend alone, without cluster and plugin,
-//! on a clock that stands still while nobody waits: twenty minutes pass in a moment.
+//! A subscription with few writes and two hundred servers to make. Once the whole: host, plugin, cluster and stand-in, in
+//! real time, where a minute of Azure's bucket lasts a second (a minute with `--full`). And once the backend alone, on a
+//! clock that stands still while nobody waits: twenty minutes pass in a moment.
 
+use crate::stage::{Stage, full};
 use anyhow::{Result, ensure};
 use azure::{Bucket, Clock, Cloud, Config, Limits, Request, Site, Timing};
 use futures::future::{BoxFuture, FutureExt};
 use model::azure::{Existence, Record};
 use model::redact::Redacted;
 use serde_json::json;
+use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -14,6 +17,62 @@ use tokio::time::Instant;
 use windlass::azure::{Around, Azure, Endpoints, Http, HttpError, Identity, Order, Sent, Silence};
 
 const SERVERS: usize = 200;
+/// Writes that a full bucket holds, and that flow into it in each of its minutes.
+const WRITES: u64 = 10;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn throttled_two_hundred_resources_become_two_hundred_servers_and_no_request_comes_before_its_time() -> Result<()>
+{
+    // The stand-in's bucket, and not its clock: `Retry-After` is in whole seconds for both.
+    let seconds = if full() { 60 } else { 1 };
+    let per_minute = WRITES * 60 / seconds;
+    let reads = Bucket { per_minute: 25 * 60 * 60 / seconds, ..Limits::default().reads };
+    let limits = Limits { writes: Bucket { burst: WRITES, per_minute }, reads, ..Limits::default() };
+    let timing = Timing { create: 2_000, invisible: 1_000, retry_after: 1, ..crate::stage::brisk() };
+    let mut stage = Stage::new(Config { limits, ..Config::default().timed(timing) }).await?;
+    // Ready without a vault: what is throttled here is ARM.
+    stage.loaded = vec![crate::stage::without_vault().await?];
+    let host = stage.host()?;
+    let names: Vec<String> = (0..SERVERS).map(|number| format!("customer-{number}")).collect();
+    for name in &names {
+        stage.apply_with(name, json!({}), json!({})).await?;
+    }
+    let ready = async || {
+        let all = stage.servers().list(&Default::default()).await?;
+        Ok(all.items.iter().filter(|one| fixtures::stage::condition(one, "Ready").status == "True").count() == SERVERS)
+    };
+    let patience = Duration::from_secs(if full() { 5_400 } else { 240 });
+    stage.until_in(patience, "every server to be ready", ready).await?;
+
+    let all = stage.cloud().ledger().all();
+    let writes = || all.iter().filter(|one| one.site == Site::Arm && one.method != "GET");
+    let throttled = writes().filter(|one| one.status == Some(429)).count();
+    let taken: Vec<_> = writes().filter(|one| one.accepted).map(|one| &one.path).collect();
+    let minutes = all.last().map_or(0, |last| last.at - all[0].at) as f64 / 60_000.0;
+    let _ = writeln!(
+        std::io::stdout(),
+        "throttled: {SERVERS} servers in {minutes:.1} minutes at {per_minute} writes a minute; {} requests to write, {throttled} of \
+         them refused, {} early; {} reads",
+        writes().count(),
+        stage.cloud().ledger().early(),
+        all.iter().filter(|one| one.site == Site::Arm && one.method == "GET").count(),
+    );
+    assert_eq!(stage.cloud().ledger().early(), 0, "no request came before its time");
+    let reads = all.iter().filter(|one| one.site == Site::Arm && one.method == "GET");
+    assert_eq!(reads.filter(|one| one.status == Some(429)).count(), 0, "whoever waits to write does not read in vain");
+    assert_eq!(stage.cloud().resources_of("Microsoft.Sql/servers").len(), SERVERS);
+    ensure!(throttled > 0, "it was throttled");
+    let mut once = taken.clone();
+    once.sort();
+    once.dedup();
+    assert_eq!((taken.len(), once.len()), (SERVERS, SERVERS), "each was created once");
+    // The name of each was asked for, and each was created: Azure counts both as writes.
+    let least = (2 * SERVERS as u64 - WRITES) as f64 / per_minute as f64;
+    ensure!(minutes < 2.5 * least + 0.5, "what flows is used: {minutes} minutes instead of {least}");
+    host.stop().await?;
+    stage.end().await;
+    Ok(())
+}
 
 /// The time of tokio, which tests pause.
 #[derive(Clone, Copy)]
@@ -85,9 +144,10 @@ async fn throttled_to_ten_writes_a_minute_two_hundred_servers_are_made_and_no_re
             let body = json!({"location": "eastus", "tags": {}, "properties": {"administratorLogin": "ada",
                 "administratorLoginPassword": "Correct-Horse-9", "version": "12.0"}});
             let mut record = Record::default();
-            let around = Around { wish: "w", before: Existence::Unknown, secrets: &[], now: 0 };
+            let prints = Default::default();
+            let around = Around { wish: "w", before: Existence::Unknown, secrets: &[], prints: &prints, now: 0 };
             loop {
-                let order = Order::Put { id: &id, api_version: "2021-11-01", body: &body };
+                let order = Order::Put { id: &id, api_version: "2021-11-01", body: &body, etag: None };
                 match azure.write(&identity, &order, &around, &mut record).await {
                     Ok(Sent::Taken { .. }) => return Ok(()),
                     Err(Silence::Throttled(left)) => tokio::time::sleep(left).await,

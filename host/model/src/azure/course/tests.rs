@@ -60,6 +60,27 @@ fn a_new_password_is_sent_with_its_mark_and_keeps_the_tags_of_others() {
 }
 
 #[test]
+fn a_new_secret_of_something_without_tags_is_sent_once() {
+    for change in [ArmChange::Patch, ArmChange::Put] {
+        let mut rule = resource(change);
+        rule.body = json!({"properties": {"a": 1}});
+        let wanted = wanted(&rule);
+        let mut seen = seen(json!({"properties": {"a": 1, "state": "Ready"}}));
+        let (Course::Write(Write::Patch { secrets, .. }) | Course::Write(Write::Put { secrets, .. })) =
+            wanted.course(&seen, 0)
+        else {
+            panic!()
+        };
+        assert_eq!(secrets.len(), 1, "nobody remembers which one was sent");
+        seen.record.sent.insert(PASSWORD.into(), "fp1:a".into());
+        wanted.learn(&mut seen);
+        assert_eq!(wanted.course(&seen, 0), Course::Settled { ready: true });
+        let other = ArmWanted { fingerprints: vec![Some("fp1:b".into())], ..wanted.clone() };
+        assert!(matches!(other.course(&seen, 0), Course::Write(_)));
+    }
+}
+
+#[test]
 fn nothing_is_created_while_the_name_is_taken_or_the_password_is_not_there() {
     let resource = resource(ArmChange::Patch);
     let taken = ArmSeen { name_taken: Some("AlreadyExists".into()), ..ArmSeen::default() };
