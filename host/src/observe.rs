@@ -23,7 +23,8 @@ use crate::{
     watch::{Cache, Object, cache::Sync, discovery::Discovery},
 };
 use model::{
-    Body, Decision, Inventory, ItemId, Kind, ObjectKey,
+    Body, Decision, Grants, Inventory, ItemId, Kind, ObjectKey, check,
+    decision::SecretKey,
     description::RelatedQuery,
     names,
     scope::{Scope, Scopes},
@@ -83,6 +84,18 @@ impl Look {
         self.question = self.identity.with_servers(&servers).with_cloud(&cloud);
         (self.servers, self.cloud) = (servers, cloud);
         self
+    }
+
+    /// Whether the values of a Secret may be used for the plugin: it is the resource's own, or granted.
+    pub fn may_use(&self, key: &SecretKey, grants: &Grants) -> bool {
+        let ours = |object: &Arc<Object>| {
+            let ObjectKey { kind, namespace, name } = &object.key;
+            kind.group.is_empty()
+                && kind.kind == "Secret"
+                && *namespace == self.resource.key.namespace
+                && *name == key.secret
+        };
+        self.owned.iter().any(ours) || check::secret_granted(&key.secret, grants)
     }
 
     /// What the plugin asked to see.

@@ -23,6 +23,14 @@ pub fn first_difference(first: &Result<Decision, Fault>, second: &Result<Decisio
     })
 }
 
+/// Path of the first place in which two values differ: `spec.ports[0].port`. None where they are equal, or differ as a
+/// whole.
+pub(super) fn first_path(first: &Value, second: &Value) -> Option<String> {
+    let mut path = String::new();
+    descend(first, second, &mut path)?;
+    (!path.is_empty()).then_some(path)
+}
+
 fn serialise(outcome: &Result<Decision, Fault>) -> Value {
     // Nothing in the model refuses to be serialised: no maps with odd keys, no numbers beyond JSON.
     match outcome {

@@ -1,7 +1,7 @@
 //! One question to a plugin about one look, with everything that may stand between it and an answer. A look in; a
 //! decision, or the one reason for none, out.
 
-use super::decider::Breakdown;
+use super::{decider::Breakdown, flapping::Flap};
 use crate::{
     context::{Memory, Served},
     observe::Look,
@@ -27,7 +27,7 @@ pub enum NoDecision {
     /// The call gave no answer.
     Breakdown(Breakdown),
     /// The plugin keeps changing its mind about an item (G8).
-    Flapping(String),
+    Flapping(Flap),
 }
 
 impl NoDecision {
@@ -53,7 +53,7 @@ pub async fn ask(
     now: Instant,
     metrics: &Metrics,
 ) -> Result<Arc<Decision>, NoDecision> {
-    let plugin = &served.decider.description().name;
+    let plugin = served.decider.name();
     if let Some((identity, decision)) = &memory.decided
         && *identity == look.question
         && decision.wake.is_none_or(|wake| now < wake)
@@ -61,13 +61,19 @@ pub async fn ask(
         metrics.memo_hit(plugin);
         return Ok(decision.clone());
     }
-    memory.decided = None;
-    let decided = decide(look, served, memory, now).await;
+    let before = memory.decided.take().map(|(_, decision)| decision);
+    let decided = decide(look, served, memory, before.as_deref(), now).await;
     metrics.decision(plugin, decided.as_ref().map_or_else(NoDecision::word, |_| "decided"));
     decided
 }
 
-async fn decide(look: &Look, served: &Served, memory: &mut Memory, now: Instant) -> Result<Arc<Decision>, NoDecision> {
+async fn decide(
+    look: &Look,
+    served: &Served,
+    memory: &mut Memory,
+    before: Option<&Decision>,
+    now: Instant,
+) -> Result<Arc<Decision>, NoDecision> {
     let fresh = validate(look, served, memory).await?;
     let snapshot = look.snapshot(served, memory, now);
     // The first decision for a new wish is asked for twice: where the answers differ, nothing is done.
@@ -84,8 +90,8 @@ async fn decide(look: &Look, served: &Served, memory: &mut Memory, now: Instant)
         Err(Fault::Needs(queries)) => return Err(NoDecision::Needs(queries)),
         Err(Fault::Broken(why)) => return Err(NoDecision::Broken(why)),
     };
-    if let Some(item) = memory.flapping.note(wish(look, served), &decision, now) {
-        return Err(NoDecision::Flapping(item));
+    if let Some(flap) = memory.flapping.note(wish(look, served), &decision, before, now) {
+        return Err(NoDecision::Flapping(flap));
     }
     memory.decided = Some((look.question, decision.clone()));
     Ok(decision)
