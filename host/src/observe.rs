@@ -86,6 +86,13 @@ impl Look {
         self
     }
 
+    /// The object that the resource owns for an item, if there is one.
+    pub fn object_of(&self, item: &str) -> Option<serde_json::Value> {
+        let of_item =
+            |object: &&Arc<Object>| object.annotations.get(names::ANNOTATION_ITEM).is_some_and(|id| id == item);
+        Some(self.owned.iter().find(of_item)?.value())
+    }
+
     /// Whether the values of a Secret may be used for the plugin: it is the resource's own, or granted.
     pub fn may_use(&self, key: &SecretKey, grants: &Grants) -> bool {
         let ours = |object: &Arc<Object>| {

@@ -60,7 +60,14 @@ impl Breakdown {
 
 impl From<DecideError> for Breakdown {
     fn from(error: DecideError) -> Self {
-        Breakdown { reason: error.reason(), message: error.to_string(), may_pass: error.may_pass_by_itself() }
+        let message = match &error {
+            // What it decided is another each time. A condition that said it would be as restless as the plugin.
+            DecideError::Nondeterministic { path, .. } => {
+                format!("the plugin decides differently on the same snapshot, first in {path}; nothing of it was done")
+            }
+            error => error.to_string(),
+        };
+        Breakdown { reason: error.reason(), message, may_pass: error.may_pass_by_itself() }
     }
 }
 

@@ -4,7 +4,7 @@
 //! end.
 
 use super::determinism;
-use model::{Body, Decision, Item, digest::Digest, snapshot::Instant};
+use model::{Body, Decision, digest::Digest, snapshot::Instant};
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -31,7 +31,7 @@ pub struct Flapping {
 pub struct Flap {
     /// Its id.
     pub item: String,
-    /// The first field that was another at its last change, where that is known.
+    /// The first field that is wanted otherwise than it is, where that was seen.
     pub field: Option<String>,
 }
 
@@ -47,7 +47,7 @@ impl fmt::Display for Flap {
 
 #[derive(Clone, Debug, Default)]
 struct History {
-    /// Where the last change was.
+    /// The field that flaps, once it was found to.
     field: Option<Box<str>>,
     /// The last two different digests, newest first.
     last: [Option<Digest>; 2],
@@ -57,8 +57,14 @@ struct History {
 
 impl Flapping {
     /// Notes a decision and answers an item that flaps. `wish` is everything that a user or an operator can say: a new one
-    /// begins a new count. `before` is the last decision, where it is still known.
-    pub fn note(&mut self, wish: u64, decision: &Decision, before: Option<&Decision>, now: Instant) -> Option<Flap> {
+    /// begins a new count. `live` is the object of an item, as the decisions before left it.
+    pub fn note(
+        &mut self,
+        wish: u64,
+        decision: &Decision,
+        live: impl Fn(&str) -> Option<Value>,
+        now: Instant,
+    ) -> Option<Flap> {
         if self.wish != wish {
             *self = Flapping { wish, items: BTreeMap::new() };
         }
@@ -71,26 +77,17 @@ impl Flapping {
                 body => Digest::of_texts(&[&format!("{body:?}")]),
             };
             let history = self.items.entry(item.id.as_str().into()).or_default();
-            if history.last[0].is_some_and(|last| last != digest) {
-                let before = before.and_then(|before| before.items.iter().find(|other| other.id == item.id));
-                let field = before.and_then(|before| determinism::first_path(&body(before), &body(item)));
-                history.field = field.map(String::into_boxed_str).or(history.field.take());
-            }
             if history.note(digest, now) {
+                if history.field.is_none()
+                    && let (Body::Kubernetes(wanted), Some(live)) = (&item.body, live(&item.id))
+                {
+                    history.field = determinism::first_unmet(wanted, &live).map(String::into_boxed_str);
+                }
                 let field = history.field.as_deref().map(str::to_owned);
                 flapping.get_or_insert_with(|| Flap { item: item.id.clone(), field });
             }
         }
         flapping
-    }
-}
-
-/// What an item asks for, as fields are named in it.
-fn body(item: &Item) -> Value {
-    match &item.body {
-        Body::Kubernetes(body) => body.clone(),
-        // Nothing in the model refuses to be serialised.
-        body => serde_json::to_value(body).unwrap_or_default(),
     }
 }
 
@@ -117,6 +114,7 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use model::Item;
     use model::decision::{ReadyWhen, RemovalPolicy, UpdatePolicy};
     use serde_json::json;
 
@@ -132,18 +130,22 @@ mod tests {
         Decision { items: vec![item], ..Decision::default() }
     }
 
+    fn nothing(_: &str) -> Option<Value> {
+        None
+    }
+
     #[test]
     fn a_plugin_that_goes_back_and_forth_is_stopped() {
         let mut flapping = Flapping::default();
-        let mut before = None;
+        // What is there was wanted one look ago.
+        let live = |pass: u32| move |_: &str| Some(json!({ "data": (pass + 1) % 2, "status": {} }));
         let stopped = (0..20).find_map(|pass| {
-            let now = decision(pass % 2);
-            let flap = flapping.note(1, &now, before.replace(now.clone()).as_ref(), u64::from(pass));
+            let flap = flapping.note(1, &decision(pass % 2), live(pass), u64::from(pass));
             flap.map(|flap| (pass, flap.to_string()))
         });
         assert_eq!(stopped, Some((6, "a, field data".into())));
-        // What is known of it does not get lost with the last decision.
-        let flap = flapping.note(1, &decision(1), None, 21).unwrap();
+        // It is said in the same words when what is there happens to be what is wanted.
+        let flap = flapping.note(1, &decision(1), live(0), 21).unwrap();
         assert_eq!(flap.to_string(), "a, field data");
     }
 
@@ -151,7 +153,7 @@ mod tests {
     fn a_plugin_that_wants_something_new_at_each_look_is_stopped() {
         let mut flapping = Flapping::default();
         let stopped =
-            (0..100).position(|pass| flapping.note(1, &decision(pass), None, u64::from(pass) * 1000).is_some());
+            (0..100).position(|pass| flapping.note(1, &decision(pass), nothing, u64::from(pass) * 1000).is_some());
         assert!(stopped.is_some_and(|pass| pass < 40), "{stopped:?}");
     }
 
@@ -159,11 +161,11 @@ mod tests {
     fn progress_and_rare_changes_are_no_flapping() {
         let mut flapping = Flapping::default();
         for pass in 0..20 {
-            assert_eq!(flapping.note(1, &decision(pass), None, u64::from(pass) * 1000), None);
+            assert_eq!(flapping.note(1, &decision(pass), nothing, u64::from(pass) * 1000), None);
         }
         let mut flapping = Flapping::default();
         for pass in 0..100 {
-            assert_eq!(flapping.note(1, &decision(pass % 2), None, u64::from(pass) * WINDOW), None);
+            assert_eq!(flapping.note(1, &decision(pass % 2), nothing, u64::from(pass) * WINDOW), None);
         }
     }
 
@@ -171,7 +173,7 @@ mod tests {
     fn a_user_who_changes_the_resource_again_and_again_is_no_flapping() {
         let mut flapping = Flapping::default();
         for pass in 0..100 {
-            assert_eq!(flapping.note(u64::from(pass), &decision(pass % 2), None, 1), None);
+            assert_eq!(flapping.note(u64::from(pass), &decision(pass % 2), nothing, 1), None);
         }
     }
 }

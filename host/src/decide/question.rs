@@ -61,19 +61,13 @@ pub async fn ask(
         metrics.memo_hit(plugin);
         return Ok(decision.clone());
     }
-    let before = memory.decided.take().map(|(_, decision)| decision);
-    let decided = decide(look, served, memory, before.as_deref(), now).await;
+    memory.decided = None;
+    let decided = decide(look, served, memory, now).await;
     metrics.decision(plugin, decided.as_ref().map_or_else(NoDecision::word, |_| "decided"));
     decided
 }
 
-async fn decide(
-    look: &Look,
-    served: &Served,
-    memory: &mut Memory,
-    before: Option<&Decision>,
-    now: Instant,
-) -> Result<Arc<Decision>, NoDecision> {
+async fn decide(look: &Look, served: &Served, memory: &mut Memory, now: Instant) -> Result<Arc<Decision>, NoDecision> {
     let fresh = validate(look, served, memory).await?;
     let snapshot = look.snapshot(served, memory, now);
     // The first decision for a new wish is asked for twice: where the answers differ, nothing is done.
@@ -90,7 +84,7 @@ async fn decide(
         Err(Fault::Needs(queries)) => return Err(NoDecision::Needs(queries)),
         Err(Fault::Broken(why)) => return Err(NoDecision::Broken(why)),
     };
-    if let Some(flap) = memory.flapping.note(wish(look, served), &decision, before, now) {
+    if let Some(flap) = memory.flapping.note(wish(look, served), &decision, |item| look.object_of(item), now) {
         return Err(NoDecision::Flapping(flap));
     }
     memory.decided = Some((look.question, decision.clone()));

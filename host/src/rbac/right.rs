@@ -83,7 +83,7 @@ impl Rights {
             let resource_names = names.entry((place, group, resource, marked(verbs, name.is_some()))).or_default();
             resource_names.extend(name);
         }
-        let mut rules: BTreeMap<(&Place, &str, BTreeSet<&str>, BTreeSet<usize>), BTreeSet<&str>> = BTreeMap::new();
+        let mut rules: BTreeMap<_, BTreeSet<&str>> = BTreeMap::new();
         for ((place, group, resource, verbs), names) in names {
             rules.entry((place, group, names, verbs)).or_default().insert(resource);
         }

@@ -70,7 +70,10 @@ impl ActingAs {
 
 /// What the API server refused, by verb and resource, and what it said.
 #[derive(Debug, Default)]
-pub struct Denied(Mutex<BTreeMap<(&'static str, String), (String, Instant)>>);
+pub struct Denied(Mutex<Refusals>);
+
+/// By verb and resource: what the API server said, and when.
+type Refusals = BTreeMap<(&'static str, String), (String, Instant)>;
 
 impl Denied {
     fn refused(&self, verb: &'static str, resource: &str, message: &str, now: Instant) {
@@ -98,7 +101,7 @@ impl Denied {
         denied.iter().map(|((verb, resource), (message, _))| (format!("{verb} {resource}"), message.clone())).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<(&'static str, String), (String, Instant)>> {
+    fn lock(&self) -> MutexGuard<'_, Refusals> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
