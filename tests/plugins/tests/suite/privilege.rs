@@ -69,7 +69,7 @@ async fn until_told(scene: &Scene, name: &str, status: &str, reason: &str) -> Re
 
 /// Takes the rights on ConfigMaps out of the role of the plugin's account.
 async fn without_config_maps(scene: &Scene) -> Result<()> {
-    let role = scene.kubectl.json(&["get", "clusterrole", "windlass-plugin-greeting"]).await?;
+    let role = scene.kubectl.json(&["clusterrole", "windlass-plugin-greeting"]).await?;
     let rules = role["rules"].as_array().context("no rules")?;
     let kept: Vec<&Value> = rules.iter().filter(|rule| !rule["resources"].to_string().contains("configmaps")).collect();
     let patch = json!({ "rules": kept }).to_string();
