@@ -28,7 +28,7 @@ use crate::{
     },
 };
 use futures::{FutureExt, StreamExt, stream};
-use kubernetes::{Class, Failure, Reader, Writer};
+use kubernetes::{ActingAs, Class, Failure, Reader, Writer};
 use model::{
     Checked, ObjectKey, Plan,
     facts::ResourceFacts,
@@ -42,7 +42,8 @@ use tracing::Instrument;
 /// Steps of one resource that run at the same time.
 const CONCURRENT_STEPS: usize = 8;
 
-/// What the host needs to act.
+/// What the host needs to act. Clones share everything.
+#[derive(Clone)]
 pub struct Actor {
     /// Changes the cluster.
     pub writer: Writer,
@@ -73,6 +74,12 @@ pub struct Acted {
 }
 
 impl Actor {
+    /// The same hands in another name.
+    pub fn acting_as(&self, acting: &ActingAs) -> Self {
+        let (writer, reader) = (self.writer.acting_as(acting), self.reader.acting_as(acting));
+        Actor { writer, reader, ..self.clone() }
+    }
+
     /// Runs the steps of a plan, wave by wave. `still_wanted` is asked between waves: when it says no (the resource was
     /// deleted, paused or made again meanwhile), the rest is left to the next pass (I1).
     #[tracing::instrument(level = "debug", skip_all, fields(steps = plan.steps().len()))]

@@ -12,6 +12,7 @@ mod node;
 #[cfg(feature = "dev")]
 mod processes;
 mod progress;
+mod rbac;
 mod restore;
 mod run;
 mod stop;
@@ -37,6 +38,7 @@ enum Command {
     Run(Box<run::Arguments>),
     Backup(Box<backup::Arguments>),
     Restore(Box<restore::Arguments>),
+    Rbac(Box<rbac::Arguments>),
     #[cfg(feature = "dev")]
     Cluster(cluster::Arguments),
     #[cfg(feature = "dev")]
@@ -89,6 +91,7 @@ fn run(command: Command) -> anyhow::Result<()> {
             Command::Run(arguments) => run::run(*arguments).await,
             Command::Backup(arguments) => backup::run(*arguments).await,
             Command::Restore(arguments) => restore::run(*arguments).await,
+            Command::Rbac(arguments) => rbac::run(*arguments).await,
             #[cfg(feature = "dev")]
             Command::Cluster(arguments) => cluster::run(arguments).await,
             #[cfg(feature = "dev")]

@@ -9,7 +9,10 @@ pub use cloud::Cloud;
 pub use memory::{Memories, Memory, Quiet};
 
 use crate::{
-    act::{self, Actor},
+    act::{
+        self, Actor,
+        kubernetes::{ActingAs, Denied},
+    },
     azure::Azure,
     clock::Clock,
     decide::decider::Decider,
@@ -19,14 +22,15 @@ use crate::{
     watch::{Cache, FingerprintKey, Ledger, Trigger, Watches},
 };
 use missing::Missing;
-use model::{CheckLimits, Grants, Kind, description::Backends, snapshot::Json};
+use model::{CheckLimits, Grants, Kind, description::Backends, grant::ServiceAccount, snapshot::Json};
 use std::{
     collections::HashMap,
     sync::{Arc, PoisonError, RwLock},
 };
 use tokio_util::sync::CancellationToken;
 
-/// The host, as one pass sees it.
+/// The host, as one pass sees it. Clones share everything.
+#[derive(Clone)]
 pub struct Context {
     /// What was last seen of the cluster.
     pub cache: Arc<Cache>,
@@ -51,7 +55,7 @@ pub struct Context {
     /// Limits of what one decision may hold.
     pub limits: CheckLimits,
     /// What this process remembers, by resource. Losing it costs a few reads and calls, never a wrong write.
-    pub memories: Memories,
+    pub memories: Arc<Memories>,
 }
 
 /// What a host is put together from.
@@ -119,8 +123,13 @@ impl Context {
             clock,
             limits,
             metrics,
-            memories: Memories::default(),
+            memories: Arc::default(),
         }
+    }
+
+    /// The host as it is to the API server while it works for a plugin.
+    pub fn acting_as(&self, acting: &ActingAs) -> Context {
+        Context { actor: self.actor.acting_as(acting), ..self.clone() }
     }
 }
 
@@ -132,6 +141,8 @@ pub struct Served {
     pub grants: Grants,
     /// The operator's settings for it.
     pub settings: Json,
+    /// In whose name everything about its resources is written.
+    acting: ActingAs,
     /// Changes whenever one of the others does: code, grants, settings.
     pub identity: u64,
 }
@@ -145,12 +156,25 @@ impl Served {
         settings.hash(&mut hasher);
         // Grants hold nothing that cannot be written as JSON.
         serde_json::to_string(&grants).unwrap_or_default().hash(&mut hasher);
-        Served { decider, grants, settings, identity: hasher.finish() }
+        let acting = ActingAs::new(grants.service_account.as_ref());
+        Served { decider, grants, settings, acting, identity: hasher.finish() }
     }
 
-    /// Stands in for a plugin that is not there: it decides nothing, and is allowed nothing.
-    pub fn missing() -> Self {
-        Served::new(Arc::new(Missing::default()), Grants::default(), "{}".into())
+    /// Stands in for a plugin that is not there: it decides nothing, and is allowed nothing. What is left of its resources
+    /// goes in the name of the account that it had.
+    pub fn missing(account: Option<ServiceAccount>) -> Self {
+        let grants = Grants { service_account: account, ..Grants::default() };
+        Served::new(Arc::new(Missing::default()), grants, "{}".into())
+    }
+
+    /// In whose name everything about its resources is written.
+    pub fn acting(&self) -> &ActingAs {
+        &self.acting
+    }
+
+    /// What the API server does not let it do.
+    pub fn denied(&self) -> &Denied {
+        self.acting.denied()
     }
 }
 

@@ -17,6 +17,7 @@ pub mod install;
 pub mod mysql;
 pub mod observe;
 pub mod plugins;
+pub mod rbac;
 pub mod reconcile;
 pub mod report;
 pub mod run;

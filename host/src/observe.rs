@@ -23,7 +23,8 @@ use crate::{
     watch::{Cache, Object, cache::Sync, discovery::Discovery},
 };
 use model::{
-    Body, Decision, Inventory, ItemId, Kind, ObjectKey,
+    Body, Decision, Grants, Inventory, ItemId, Kind, ObjectKey, check,
+    decision::SecretKey,
     description::RelatedQuery,
     names,
     scope::{Scope, Scopes},
@@ -83,6 +84,25 @@ impl Look {
         self.question = self.identity.with_servers(&servers).with_cloud(&cloud);
         (self.servers, self.cloud) = (servers, cloud);
         self
+    }
+
+    /// The object that the resource owns for an item, if there is one.
+    pub fn object_of(&self, item: &str) -> Option<serde_json::Value> {
+        let of_item =
+            |object: &&Arc<Object>| object.annotations.get(names::ANNOTATION_ITEM).is_some_and(|id| id == item);
+        Some(self.owned.iter().find(of_item)?.value())
+    }
+
+    /// Whether the values of a Secret may be used for the plugin: it is the resource's own, or granted.
+    pub fn may_use(&self, key: &SecretKey, grants: &Grants) -> bool {
+        let ours = |object: &Arc<Object>| {
+            let ObjectKey { kind, namespace, name } = &object.key;
+            kind.group.is_empty()
+                && kind.kind == "Secret"
+                && *namespace == self.resource.key.namespace
+                && *name == key.secret
+        };
+        self.owned.iter().any(ours) || check::secret_granted(&key.secret, grants)
     }
 
     /// What the plugin asked to see.

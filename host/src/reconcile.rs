@@ -14,11 +14,12 @@ use crate::{
     context::{Context, Memory, Quiet, Served},
     decide::question::{self, NoDecision},
     driver::{Next, Reconciler},
+    install::definition::ANNOTATION_ACCOUNT,
     observe::{self, Look, NotYet, servers::has_servers},
     report::{self, Report},
-    watch::Freshness,
+    watch::{Freshness, watches::definitions},
 };
-use model::{Decision, ObjectKey, check, facts::ResourceFacts, plan, snapshot::Instant};
+use model::{Decision, Kind, ObjectKey, check, facts::ResourceFacts, grant::ServiceAccount, plan, snapshot::Instant};
 use std::sync::Arc;
 
 /// How often one pass asks again because the plugin wants to see more.
@@ -34,12 +35,12 @@ impl Reconciler for Context {
         let served = match self.plugins.serving(&key.kind) {
             Some(served) => served,
             // Its teardown goes on without a plugin; nothing else does.
-            None if resource.is_deleting() => Arc::new(Served::missing()),
+            None if resource.is_deleting() => Arc::new(Served::missing(self.account_of(&key.kind).await)),
             None => return Next::Parked,
         };
         tracing::Span::current().record("plugin", served.decider.description().name.as_str());
         let mut memory = self.memories.take(key, &resource.uid);
-        let next = self.pass(key, &served, &mut memory).await;
+        let next = self.acting_as(served.acting()).pass(key, &served, &mut memory).await;
         self.memories.keep(key, memory);
         next
     }
@@ -53,6 +54,15 @@ struct Asked {
 }
 
 impl Context {
+    /// The account that the plugin of a kind had when the host installed its definition.
+    async fn account_of(&self, kind: &Kind) -> Option<ServiceAccount> {
+        let resource = self.watches.discovery().resolve(kind).await.ok()??;
+        let key =
+            ObjectKey { kind: definitions(), namespace: None, name: format!("{}.{}", resource.plural, kind.group) };
+        let definition = self.cache.get(&key)?;
+        ServiceAccount::parse(definition.annotations.get(ANNOTATION_ACCOUNT)?).ok()
+    }
+
     async fn pass(&self, key: &ObjectKey, served: &Served, memory: &mut Memory) -> Next {
         let now = self.clock.now();
         let Asked { look, resource, decided } = match self.ask(key, served, memory, now).await {
@@ -82,7 +92,7 @@ impl Context {
         });
         let checked = match checked {
             Ok(checked) => checked,
-            Err(refusal) => return self.refused(&look, memory, refusal).await,
+            Err(refusal) => return self.refused(&look, served, memory, refusal).await,
         };
 
         // act: what will exist is written down first.
@@ -93,7 +103,7 @@ impl Context {
             Ok(written) => written.unwrap_or_else(|| look.resource.resource_version.clone()),
             Err(error) => return self.not_recorded(&look, memory, error).await,
         };
-        let hands = self.hands(&look, memory, &checked, version.clone()).await;
+        let hands = self.hands(&look, served, memory, &checked, version.clone()).await;
         let still_wanted = || self.still_wanted(&look);
         let acted = self.actor.act(checked, &facts.resource, &hands, &mut memory.past, now, still_wanted).await;
         let (cloud_wake, audit) = self.end_cloud(hands.cloud, &look, memory, &facts.resource).await;
@@ -108,7 +118,11 @@ impl Context {
             outcome: later::outcome(&acted, facts.resource.deleting, servers),
             version: servers.then_some(version),
             teardown,
-            news: report::news_of(&acted.plan, &decision).into_iter().chain(audit).collect(),
+            news: report::news_of(&acted.plan, &decision)
+                .into_iter()
+                .chain(audit)
+                .chain(later::refusals(&look))
+                .collect(),
         };
         let told = report::report(self, memory, report).await;
         let wake = later::wake(&look, decision.wake.into_iter().chain(cloud_wake).min(), self.clock.now());
@@ -132,7 +146,7 @@ impl Context {
                 Err(NotYet::Listing(_)) => return Err(Next::WaitForCache),
             };
             if let Some(until) = memory.still_quiet(look.identity, now) {
-                self.metrics.memo_hit(&served.decider.description().name);
+                self.metrics.memo_hit(served.decider.name());
                 return Err(self.rest(until));
             }
             self.depend(&look, served, memory);
@@ -140,9 +154,12 @@ impl Context {
             if let Some(next) = self.without_asking(&look, &resource, memory).await {
                 return Err(next);
             }
+            if let Err(refusal) = check::namespace(key, &served.grants, &served.decider.description().name) {
+                return Err(self.refused(&look, served, memory, refusal).await);
+            }
             let servers = match &asked {
                 Some(servers) => Arc::clone(servers),
-                None => self.ask_known_servers(&look, memory).await,
+                None => self.ask_known_servers(&look, served, memory).await,
             };
             let cloud = match &seen {
                 Some(cloud) => Arc::clone(cloud),
@@ -152,9 +169,14 @@ impl Context {
             round += 1;
             // Servers take their time to answer.
             match question::ask(&look, served, memory, self.clock.now().max(now), &self.metrics).await {
-                Err(NoDecision::Needs(queries)) if round < MOST_ROUNDS => memory.needs = queries,
+                Err(NoDecision::Needs(queries)) if round < MOST_ROUNDS => {
+                    if let Err(refusal) = check::reads(&queries, key, &served.grants) {
+                        return Err(self.refused(&look, served, memory, refusal).await);
+                    }
+                    memory.needs = queries;
+                }
                 Ok(decision) if round < MOST_ROUNDS => {
-                    let more = self.ask_new_servers(&look, &decision, memory, &servers).await;
+                    let more = self.ask_new_servers(&look, served, &decision, memory, &servers).await;
                     let beyond = self.ask_new_cloud(&look, served, &decision, memory, &cloud).await;
                     if more.is_none() && beyond.is_none() {
                         return Ok(Asked { look, resource, decided: Ok(decision) });

@@ -5,12 +5,14 @@ mod budget;
 mod grants;
 pub(crate) mod graph;
 pub(crate) mod object;
+mod reach;
 mod rule;
 pub(crate) mod secret;
 pub(crate) mod size;
 mod steps;
 
 pub use grants::{azure_granted, vault_granted};
+pub use reach::{namespace, not_readable, read_granted, reads, secret_granted, sent_secrets, server_secrets};
 pub use rule::Rule;
 pub(crate) use steps::{verify_steps, without_backends};
 
@@ -42,6 +44,7 @@ pub fn check(
         Refusal::unless_empty(problems)?;
         budget::enforce(&mut body, &state, facts);
         without_backends(&mut body, limits);
+        Refusal::unless_empty(grants::verbs(&body.steps, grants, &facts.plugin))?;
         Refusal::unless_empty(verify_steps(&body.steps, facts))?;
     }
     Ok(Plan { body, state: Checked(()) })

@@ -49,7 +49,8 @@ pub enum Outcome {
         /// For people.
         message: String,
     },
-    /// The plugin keeps changing its mind about this item though no user changed anything.
+    /// The plugin keeps changing its mind about this item though no user changed anything; the text names the item, and the
+    /// field where it is known.
     Flapping(String),
     /// No plugin serves the kind.
     PluginMissing,

@@ -7,9 +7,11 @@
 
 mod exchange;
 mod failure;
+mod identity;
 
 pub use exchange::{DEADLINE, Target};
 pub use failure::{Class, Failure, FieldOwner};
+pub use identity::{ActingAs, Denied};
 
 use crate::serve::Metrics;
 use exchange::{Exchange, Verb};
@@ -48,6 +50,11 @@ pub fn connect_with_deadline(client: Client, metrics: Arc<Metrics>, deadline: Du
 }
 
 impl Reader {
+    /// The same reader in another name.
+    pub fn acting_as(&self, acting: &ActingAs) -> Self {
+        Reader { exchange: self.exchange.acting_as(acting) }
+    }
+
     /// The object as it is stored now; none if it is not there.
     pub async fn get(&self, target: Target<'_>) -> Result<Option<Value>, Failure> {
         match self.exchange.send(Verb::Get, target, &target.object(None), JSON, Vec::new()).await {
@@ -59,6 +66,11 @@ impl Reader {
 }
 
 impl Writer {
+    /// The same writer in another name.
+    pub fn acting_as(&self, acting: &ActingAs) -> Self {
+        Writer { exchange: self.exchange.acting_as(acting) }
+    }
+
     /// Makes an object by server-side apply, and fails with [`Failure::AlreadyExists`] where one of that name exists.
     ///
     /// Apply alone would merge into a foreign object that nobody has seen yet. With a resourceVersion in the body it

@@ -1,7 +1,7 @@
 //! The seam between the loop and whatever decides: a component of some version of the contract, or, in tests, a closure.
 //! A snapshot in, a decision or the reason for none out; no I/O.
 
-use super::{DecideError, Plugin};
+use super::{DecideError, Plugin, determinism};
 use futures::future::{BoxFuture, FutureExt};
 use model::{Decision, Description, Fault, FieldError, Snapshot, snapshot::Json};
 
@@ -9,6 +9,11 @@ use model::{Decision, Description, Fault, FieldError, Snapshot, snapshot::Json};
 pub trait Decider: Send + Sync + 'static {
     /// Identity of the code: other digest, maybe other decisions.
     fn digest(&self) -> String;
+
+    /// The name that its operator gave it: what metrics go by, for what a plugin calls itself it can change.
+    fn name(&self) -> &str {
+        &self.description().name
+    }
 
     /// What it said about itself when it was loaded.
     fn description(&self) -> &Description;
@@ -27,11 +32,10 @@ pub trait Decider: Send + Sync + 'static {
     fn decide_twice<'a>(&'a self, snapshot: &'a Snapshot) -> BoxFuture<'a, Result<Result<Decision, Fault>, Breakdown>> {
         async {
             let (first, second) = (self.decide(snapshot).await?, self.decide(snapshot).await?);
-            if first == second {
-                return Ok(first);
+            match determinism::first_difference(&first, &second) {
+                None => Ok(first),
+                Some(difference) => Err(difference.into()),
             }
-            let message = "the plugin decides differently on the same snapshot".into();
-            Err(Breakdown { reason: "PluginNondeterministic", message, may_pass: false })
         }
         .boxed()
     }
@@ -56,13 +60,24 @@ impl Breakdown {
 
 impl From<DecideError> for Breakdown {
     fn from(error: DecideError) -> Self {
-        Breakdown { reason: error.reason(), message: error.to_string(), may_pass: error.may_pass_by_itself() }
+        let message = match &error {
+            // What it decided is another each time. A condition that said it would be as restless as the plugin.
+            DecideError::Nondeterministic { path, .. } => {
+                format!("the plugin decides differently on the same snapshot, first in {path}; nothing of it was done")
+            }
+            error => error.to_string(),
+        };
+        Breakdown { reason: error.reason(), message, may_pass: error.may_pass_by_itself() }
     }
 }
 
 impl Decider for Plugin {
     fn digest(&self) -> String {
         Plugin::digest(self).to_string()
+    }
+
+    fn name(&self) -> &str {
+        Plugin::name(self)
     }
 
     fn description(&self) -> &Description {

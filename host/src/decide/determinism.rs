@@ -23,6 +23,25 @@ pub fn first_difference(first: &Result<Decision, Fault>, second: &Result<Decisio
     })
 }
 
+/// Path of the first field of what is wanted that is another in what is there: `spec.ports[0].port`. What is there may have
+/// more. None where all is as wanted.
+pub(super) fn first_unmet(wanted: &Value, live: &Value) -> Option<String> {
+    fn descend(wanted: &Value, live: &Value, path: &str) -> Option<String> {
+        match (wanted, live) {
+            (Value::Object(wanted), Value::Object(live)) => wanted.iter().find_map(|(key, wanted)| {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                descend(wanted, live.get(key).unwrap_or(&Value::Null), &path)
+            }),
+            (Value::Array(wanted), Value::Array(live)) if wanted.len() == live.len() => {
+                let mut pairs = wanted.iter().zip(live).enumerate();
+                pairs.find_map(|(at, (wanted, live))| descend(wanted, live, &format!("{path}[{at}]")))
+            }
+            _ => (wanted != live).then(|| path.to_owned()),
+        }
+    }
+    descend(wanted, live, "")
+}
+
 fn serialise(outcome: &Result<Decision, Fault>) -> Value {
     // Nothing in the model refuses to be serialised: no maps with odd keys, no numbers beyond JSON.
     match outcome {
@@ -94,5 +113,15 @@ mod tests {
     fn a_decision_and_a_fault_differ() {
         let difference = first_difference(&decision(json!({})), &Err(Fault::Retry("later".into())));
         assert!(matches!(difference, Some(DecideError::Nondeterministic { .. })));
+    }
+
+    #[test]
+    fn a_wanted_field_that_is_another_is_named_and_what_is_there_besides_is_not() {
+        let live = json!({"metadata": {"uid": "u"}, "spec": {"ports": [{"port": 1, "protocol": "TCP"}]}});
+        let unmet = |wanted: Value| first_unmet(&wanted, &live);
+        assert_eq!(unmet(json!({"spec": {"ports": [{"port": 1}]}})), None);
+        assert_eq!(unmet(json!({"spec": {"ports": [{"port": 2}]}})), Some("spec.ports[0].port".into()));
+        assert_eq!(unmet(json!({"spec": {"ports": []}})), Some("spec.ports".into()));
+        assert_eq!(unmet(json!({"spec": {"ports": [{"name": "a"}]}})), Some("spec.ports[0].name".into()));
     }
 }

@@ -1,9 +1,15 @@
 //! Decisions that do not settle: the digests of what a plugin wanted of each item come in; out comes whether it keeps
-//! changing its mind though the user did not (G8). Progress is no flapping: an item may change many times on the way to a
-//! new state, but it does not come back to an old one again and again, and it does not go on without end.
+//! changing its mind though the user did not, and in which field (G8). Progress is no flapping: an item may change many
+//! times on the way to a new state, but it does not come back to an old one again and again, and it does not go on without
+//! end.
 
-use model::{Decision, digest::Digest, snapshot::Instant};
-use std::collections::{BTreeMap, VecDeque};
+use super::determinism;
+use model::{Body, Decision, digest::Digest, snapshot::Instant};
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fmt,
+};
 
 /// Changes of one item within [`WINDOW`] that are taken for a plugin that never settles.
 const MOST_CHANGES: usize = 30;
@@ -20,8 +26,29 @@ pub struct Flapping {
     items: BTreeMap<Box<str>, History>,
 }
 
+/// An item that does not settle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flap {
+    /// Its id.
+    pub item: String,
+    /// The first field that is wanted otherwise than it is, where that was seen.
+    pub field: Option<String>,
+}
+
+impl fmt::Display for Flap {
+    /// `config, field data.time`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.field {
+            Some(field) => write!(f, "{}, field {field}", self.item),
+            None => f.write_str(&self.item),
+        }
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 struct History {
+    /// The field that flaps, once it was found to.
+    field: Option<Box<str>>,
     /// The last two different digests, newest first.
     last: [Option<Digest>; 2],
     changes: VecDeque<Instant>,
@@ -29,23 +56,35 @@ struct History {
 }
 
 impl Flapping {
-    /// Notes a decision and answers the id of an item that flaps. `wish` is everything that a user or an operator can
-    /// say: a new one begins a new count.
-    pub fn note(&mut self, wish: u64, decision: &Decision, now: Instant) -> Option<String> {
+    /// Notes a decision and answers an item that flaps. `wish` is everything that a user or an operator can say: a new one
+    /// begins a new count. `live` is the object of an item, as the decisions before left it.
+    pub fn note(
+        &mut self,
+        wish: u64,
+        decision: &Decision,
+        live: impl Fn(&str) -> Option<Value>,
+        now: Instant,
+    ) -> Option<Flap> {
         if self.wish != wish {
             *self = Flapping { wish, items: BTreeMap::new() };
         }
         self.items.retain(|id, _| decision.items.iter().any(|item| item.id == **id));
         let mut flapping = None;
         // How a server should be follows what servers are: with each failover it goes back to what it was.
-        for item in decision.items.iter().filter(|item| !matches!(item.body, model::Body::Mysql(_))) {
+        for item in decision.items.iter().filter(|item| !matches!(item.body, Body::Mysql(_))) {
             let digest = match &item.body {
-                model::Body::Kubernetes(body) => Digest::of(body),
+                Body::Kubernetes(body) => Digest::of(body),
                 body => Digest::of_texts(&[&format!("{body:?}")]),
             };
             let history = self.items.entry(item.id.as_str().into()).or_default();
             if history.note(digest, now) {
-                flapping.get_or_insert_with(|| item.id.clone());
+                if history.field.is_none()
+                    && let (Body::Kubernetes(wanted), Some(live)) = (&item.body, live(&item.id))
+                {
+                    history.field = determinism::first_unmet(wanted, &live).map(String::into_boxed_str);
+                }
+                let field = history.field.as_deref().map(str::to_owned);
+                flapping.get_or_insert_with(|| Flap { item: item.id.clone(), field });
             }
         }
         flapping
@@ -75,10 +114,8 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{
-        Body, Item,
-        decision::{ReadyWhen, RemovalPolicy, UpdatePolicy},
-    };
+    use model::Item;
+    use model::decision::{ReadyWhen, RemovalPolicy, UpdatePolicy};
     use serde_json::json;
 
     fn decision(value: u32) -> Decision {
@@ -93,17 +130,30 @@ mod tests {
         Decision { items: vec![item], ..Decision::default() }
     }
 
+    fn nothing(_: &str) -> Option<Value> {
+        None
+    }
+
     #[test]
     fn a_plugin_that_goes_back_and_forth_is_stopped() {
         let mut flapping = Flapping::default();
-        let stopped = (0..20).position(|pass| flapping.note(1, &decision(pass % 2), u64::from(pass)).is_some());
-        assert!(stopped.is_some_and(|pass| pass < 10), "{stopped:?}");
+        // What is there was wanted one look ago.
+        let live = |pass: u32| move |_: &str| Some(json!({ "data": (pass + 1) % 2, "status": {} }));
+        let stopped = (0..20).find_map(|pass| {
+            let flap = flapping.note(1, &decision(pass % 2), live(pass), u64::from(pass));
+            flap.map(|flap| (pass, flap.to_string()))
+        });
+        assert_eq!(stopped, Some((6, "a, field data".into())));
+        // It is said in the same words when what is there happens to be what is wanted.
+        let flap = flapping.note(1, &decision(1), live(0), 21).unwrap();
+        assert_eq!(flap.to_string(), "a, field data");
     }
 
     #[test]
     fn a_plugin_that_wants_something_new_at_each_look_is_stopped() {
         let mut flapping = Flapping::default();
-        let stopped = (0..100).position(|pass| flapping.note(1, &decision(pass), u64::from(pass) * 1000).is_some());
+        let stopped =
+            (0..100).position(|pass| flapping.note(1, &decision(pass), nothing, u64::from(pass) * 1000).is_some());
         assert!(stopped.is_some_and(|pass| pass < 40), "{stopped:?}");
     }
 
@@ -111,11 +161,11 @@ mod tests {
     fn progress_and_rare_changes_are_no_flapping() {
         let mut flapping = Flapping::default();
         for pass in 0..20 {
-            assert_eq!(flapping.note(1, &decision(pass), u64::from(pass) * 1000), None);
+            assert_eq!(flapping.note(1, &decision(pass), nothing, u64::from(pass) * 1000), None);
         }
         let mut flapping = Flapping::default();
         for pass in 0..100 {
-            assert_eq!(flapping.note(1, &decision(pass % 2), u64::from(pass) * WINDOW), None);
+            assert_eq!(flapping.note(1, &decision(pass % 2), nothing, u64::from(pass) * WINDOW), None);
         }
     }
 
@@ -123,7 +173,7 @@ mod tests {
     fn a_user_who_changes_the_resource_again_and_again_is_no_flapping() {
         let mut flapping = Flapping::default();
         for pass in 0..100 {
-            assert_eq!(flapping.note(u64::from(pass), &decision(pass % 2), 1), None);
+            assert_eq!(flapping.note(u64::from(pass), &decision(pass % 2), nothing, 1), None);
         }
     }
 }

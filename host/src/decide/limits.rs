@@ -67,21 +67,36 @@ impl Default for Limits {
 impl Limits {
     /// The first field that is out of range, and the largest value it may have.
     pub fn out_of_range(&self) -> Option<(&'static str, usize)> {
-        let Limits { wall, memory, table_elements, json_depth, .. } = self;
-        if *memory > MOST_MEMORY {
-            return Some(("memory", MOST_MEMORY));
-        }
-        if *table_elements > MOST_TABLE_ELEMENTS {
-            return Some(("tableElements", MOST_TABLE_ELEMENTS));
-        }
-        // The JSON parser has a limit of its own, 128.
-        if *json_depth > 120 {
-            return Some(("jsonDepth", 120));
-        }
-        if *wall > Duration::from_secs(60) {
-            return Some(("wall, in milliseconds", 60_000));
-        }
-        None
+        let Limits {
+            wall,
+            // Of work there is as much as fits into the time.
+            fuel: _,
+            memory,
+            table_elements,
+            output,
+            items,
+            json_depth,
+            json_values,
+            log,
+            handles,
+            component_size,
+        } = self;
+        let wall = usize::try_from(wall.as_millis()).unwrap_or(usize::MAX);
+        let bounds = [
+            ("memory", *memory, MOST_MEMORY),
+            ("tableElements", *table_elements, MOST_TABLE_ELEMENTS),
+            // The JSON parser has a limit of its own, 128.
+            ("jsonDepth", *json_depth, 120),
+            ("wall, in milliseconds", wall, 60_000),
+            // What one call may make the host itself hold.
+            ("output", *output, 64 << 20),
+            ("items", *items, 100_000),
+            ("jsonValues", *json_values, 10_000_000),
+            ("log", *log, 16 << 20),
+            ("handles", *handles, 100_000),
+            ("componentSize", *component_size, 256 << 20),
+        ];
+        bounds.into_iter().find(|(_, value, most)| value > most).map(|(field, _, most)| (field, most))
     }
 }
 
@@ -109,6 +124,24 @@ mod tests {
     fn a_misspelt_limit_is_refused_by_name() {
         let error = serde_yaml::from_str::<Limits>("memry: 16Mi").unwrap_err().to_string();
         assert!(error.contains("memry"), "{error}");
+    }
+
+    #[test]
+    fn no_limit_can_be_set_beyond_what_the_host_bears() {
+        let set = |change: fn(&mut Limits)| {
+            let mut limits = Limits::default();
+            change(&mut limits);
+            limits.out_of_range().map(|(field, _)| field)
+        };
+        assert_eq!(set(|limits| limits.wall = Duration::from_secs(61)), Some("wall, in milliseconds"));
+        assert_eq!(set(|limits| limits.wall = Duration::MAX), Some("wall, in milliseconds"));
+        assert_eq!(set(|limits| limits.output = usize::MAX), Some("output"));
+        assert_eq!(set(|limits| limits.items = 100_001), Some("items"));
+        assert_eq!(set(|limits| limits.json_values = usize::MAX), Some("jsonValues"));
+        assert_eq!(set(|limits| limits.log = 1 << 30), Some("log"));
+        assert_eq!(set(|limits| limits.handles = 1 << 30), Some("handles"));
+        assert_eq!(set(|limits| limits.component_size = 1 << 30), Some("componentSize"));
+        assert_eq!(set(|limits| limits.fuel = u64::MAX), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::{call::Cost, error::DecideError};
 
 /// Where costs are counted. Called on the thread of the call.
 pub trait Meter: Send + Sync {
-    /// A call of a plugin, by the name that the plugin gives itself, ended: with an answer, or as `error` tells.
+    /// A call of a plugin, by the name that its operator gave it, ended: with an answer, or as `error` tells.
     fn called(&self, plugin: &str, cost: &Cost, error: Option<&DecideError>);
 }
 

@@ -146,12 +146,12 @@ impl Plugin {
         &self,
         ask: impl FnOnce(&Linked, &mut Store<Guest>, &Answer) -> Result<T, Failure> + Send + 'static,
     ) -> Result<(T, Cost), DecideError> {
-        let (inner, description) = (self.inner.clone(), self.description.clone());
+        let inner = self.inner.clone();
         let span = tracing::Span::current();
         let answer = self.inner.engine.threads.submit(self.inner.owner, move || {
             span.in_scope(|| {
                 let (answer, cost) = inner.run(ask);
-                inner.engine.meter.called(&description.name, &cost, answer.as_ref().err());
+                inner.engine.meter.called(&inner.name, &cost, answer.as_ref().err());
                 Ok((answer?, cost))
             })
         });

@@ -1,7 +1,7 @@
 //! One question to a plugin about one look, with everything that may stand between it and an answer. A look in; a
 //! decision, or the one reason for none, out.
 
-use super::decider::Breakdown;
+use super::{decider::Breakdown, flapping::Flap};
 use crate::{
     context::{Memory, Served},
     observe::Look,
@@ -27,7 +27,7 @@ pub enum NoDecision {
     /// The call gave no answer.
     Breakdown(Breakdown),
     /// The plugin keeps changing its mind about an item (G8).
-    Flapping(String),
+    Flapping(Flap),
 }
 
 impl NoDecision {
@@ -53,7 +53,7 @@ pub async fn ask(
     now: Instant,
     metrics: &Metrics,
 ) -> Result<Arc<Decision>, NoDecision> {
-    let plugin = &served.decider.description().name;
+    let plugin = served.decider.name();
     if let Some((identity, decision)) = &memory.decided
         && *identity == look.question
         && decision.wake.is_none_or(|wake| now < wake)
@@ -84,8 +84,8 @@ async fn decide(look: &Look, served: &Served, memory: &mut Memory, now: Instant)
         Err(Fault::Needs(queries)) => return Err(NoDecision::Needs(queries)),
         Err(Fault::Broken(why)) => return Err(NoDecision::Broken(why)),
     };
-    if let Some(item) = memory.flapping.note(wish(look, served), &decision, now) {
-        return Err(NoDecision::Flapping(item));
+    if let Some(flap) = memory.flapping.note(wish(look, served), &decision, |item| look.object_of(item), now) {
+        return Err(NoDecision::Flapping(flap));
     }
     memory.decided = Some((look.question, decision.clone()));
     Ok(decision)

@@ -1,8 +1,8 @@
 //! The threads that run plugins: a bounded number of OS threads, and a queue in which plugins take turns.
 //!
-//! Threads and not tasks, because a call never waits for anything. Plugins take turns, so that one with a thousand calls
-//! waiting does not delay another's first; and no plugin gets the last free thread, so that one that uses up its wall time
-//! in each call leaves room for the others.
+//! Threads and not tasks, because a call never waits for anything. The turn goes to the plugin that has used the least time
+//! of those that have calls waiting, so that each has the same budget, whether its calls are many or long; and no plugin gets
+//! the last free thread, so that one that uses up its wall time in each call leaves room for the others.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -10,8 +10,9 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
+    time::Duration,
 };
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -42,6 +43,9 @@ struct Queue {
     waiting: HashMap<Owner, VecDeque<Job>>,
     /// Running calls. Never zero.
     running: HashMap<Owner, usize>,
+    /// Time that the calls of plugins took which have some running or waiting. One that had none begins where the least of
+    /// the others is: being idle earns no credit.
+    used: HashMap<Owner, Duration>,
     /// Running calls that one plugin may have.
     share: usize,
     closed: bool,
@@ -53,12 +57,17 @@ impl Queue {
             turns: VecDeque::new(),
             waiting: HashMap::new(),
             running: HashMap::new(),
+            used: HashMap::new(),
             share: threads.saturating_sub(1).max(1),
             closed: false,
         }
     }
 
     fn push(&mut self, owner: Owner, job: Job) {
+        if !self.used.contains_key(&owner) {
+            let least = self.used.values().min().copied().unwrap_or_default();
+            self.used.insert(owner, least);
+        }
         let waiting = self.waiting.entry(owner).or_default();
         if waiting.is_empty() {
             self.turns.push_back(owner);
@@ -66,10 +75,11 @@ impl Queue {
         waiting.push_back(job);
     }
 
-    /// The next call whose plugin may run one more.
+    /// The next call: of the plugins that may run one more, that of the one which used the least time.
     fn begin(&mut self) -> Option<(Owner, Job)> {
-        let position =
-            self.turns.iter().position(|owner| self.running.get(owner).copied().unwrap_or(0) < self.share)?;
+        let may = |owner: &Owner| self.running.get(owner).copied().unwrap_or(0) < self.share;
+        let candidates = self.turns.iter().enumerate().filter(|(_, owner)| may(owner));
+        let (position, _) = candidates.min_by_key(|(at, owner)| (self.used.get(owner).copied(), *at))?;
         let owner = self.turns.remove(position)?;
         let waiting = self.waiting.get_mut(&owner)?;
         let job = waiting.pop_front()?;
@@ -82,12 +92,18 @@ impl Queue {
         Some((owner, job))
     }
 
-    fn end(&mut self, owner: Owner) {
+    fn end(&mut self, owner: Owner, took: Duration) {
+        if let Some(used) = self.used.get_mut(&owner) {
+            *used += took;
+        }
         if let Some(running) = self.running.get_mut(&owner) {
             *running -= 1;
             if *running == 0 {
                 self.running.remove(&owner);
             }
+        }
+        if !self.running.contains_key(&owner) && !self.waiting.contains_key(&owner) {
+            self.used.remove(&owner);
         }
     }
 }
@@ -143,9 +159,11 @@ fn work(shared: &Shared) {
         };
         drop(queue);
         // The state of the call goes away with it. The caller sees that its sender is gone.
+        let begun = Instant::now();
         let _ = catch_unwind(AssertUnwindSafe(job));
+        let took = begun.elapsed();
         queue = shared.lock();
-        queue.end(owner);
+        queue.end(owner, took);
         // A plugin that was at its share may have calls waiting that another thread can take.
         if !queue.turns.is_empty() {
             shared.changed.notify_one();
@@ -180,8 +198,44 @@ mod tests {
         assert_eq!((begin(&mut queue), begin(&mut queue), begin(&mut queue)), (Some(1), Some(1), None));
         queue.push(2, Box::new(|| ()));
         assert_eq!(begin(&mut queue), Some(2));
-        queue.end(1);
+        queue.end(1, Duration::ZERO);
         assert_eq!(begin(&mut queue), Some(1));
+    }
+
+    #[test]
+    fn each_plugin_has_the_same_time_whether_its_calls_are_many_or_long() {
+        let mut queue = Queue::new(2);
+        for _ in 0..1000 {
+            queue.push(1, Box::new(|| ()));
+            queue.push(2, Box::new(|| ()));
+        }
+        // One thread of two, one call after the other: a second each of the first, a millisecond of the second.
+        let mut calls = [0, 0];
+        for _ in 0..500 {
+            let (owner, took) = match begin(&mut queue) {
+                Some(1) => (1, Duration::from_secs(1)),
+                _ => (2, Duration::from_millis(1)),
+            };
+            calls[usize::from(owner == 2)] += 1;
+            queue.end(owner, took);
+        }
+        assert_eq!(calls, [1, 499]);
+    }
+
+    #[test]
+    fn a_plugin_that_was_idle_has_no_claim_to_what_others_used_meanwhile() {
+        let mut queue = Queue::new(2);
+        queue.push(1, Box::new(|| ()));
+        queue.push(1, Box::new(|| ()));
+        assert_eq!(begin(&mut queue), Some(1));
+        queue.end(1, Duration::from_secs(3600));
+        for _ in 0..3 {
+            queue.push(2, Box::new(|| ()));
+        }
+        // The one that waits longer goes first where both used the same.
+        assert_eq!(begin(&mut queue), Some(1));
+        queue.end(1, Duration::from_secs(1));
+        assert_eq!(begin(&mut queue), Some(2));
     }
 
     #[test]
@@ -189,8 +243,9 @@ mod tests {
         let mut queue = Queue::new(2);
         queue.push(1, Box::new(|| ()));
         assert_eq!(begin(&mut queue), Some(1));
-        queue.end(1);
+        queue.end(1, Duration::from_secs(1));
         assert!(queue.turns.is_empty() && queue.waiting.is_empty() && queue.running.is_empty());
+        assert!(queue.used.is_empty());
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! One definition: JSON of a plugin and of the cluster come in, what to do goes out. Pure.
 
 use model::Kind;
+use model::grant::ServiceAccount;
 use model::names::{FIELD_MANAGER, LABEL_MANAGED_BY, MANAGED_BY};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -8,6 +9,10 @@ use sha2::{Digest as _, Sha256};
 /// Annotation on definitions: digest of what the host applied last, so that a field that is no longer asked for is
 /// noticed.
 pub const ANNOTATION_DIGEST: &str = "windlass.dev/definition-digest";
+
+/// Annotation on definitions: `NAMESPACE/NAME` of the ServiceAccount that the resources of the kind are written as, so that
+/// what is left of them goes in the same name when their plugin is gone.
+pub const ANNOTATION_ACCOUNT: &str = "windlass.dev/service-account";
 
 /// Why a definition cannot be installed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -130,6 +135,17 @@ impl Definition {
         Ok(Definition { name, manifest, digest, served, namespaced })
     }
 
+    /// The same definition of a plugin whose resources are written as this account.
+    #[must_use]
+    pub fn acting_as(mut self, account: Option<&ServiceAccount>) -> Definition {
+        let Some(account) = account else { return self };
+        self.manifest["metadata"]["annotations"][ANNOTATION_ACCOUNT] = account.to_string().into();
+        // Another account is another definition.
+        self.digest = digest(&json!([self.digest, account]));
+        self.manifest["metadata"]["annotations"][ANNOTATION_DIGEST] = self.digest.as_str().into();
+        self
+    }
+
     /// `PLURAL.GROUP`
     pub fn name(&self) -> &str {
         &self.name
@@ -245,6 +261,8 @@ fn digest(given: &Value) -> String {
 fn manifest(given: &Value, digest: &str) -> Value {
     let texts = |pointer: &str| given.pointer(pointer).and_then(Value::as_object).cloned().unwrap_or_default();
     let (mut annotations, mut labels) = (texts("/metadata/annotations"), texts("/metadata/labels"));
+    // Whose name a kind is worked on in is not for its plugin to say.
+    annotations.remove(ANNOTATION_ACCOUNT);
     annotations.insert(ANNOTATION_DIGEST.into(), digest.into());
     labels.insert(LABEL_MANAGED_BY.into(), MANAGED_BY.into());
     json!({

@@ -55,8 +55,12 @@ mod tests {
             reads: Vec::new(),
             backends: Backends { mysql: true, ..Backends::default() },
         };
-        let grant =
-            |group: &str, kind: &str| KindGrant { group: group.into(), kind: kind.into(), cluster_scope: false };
+        let grant = |group: &str, kind: &str| KindGrant {
+            group: group.into(),
+            kind: kind.into(),
+            cluster_scope: false,
+            verbs: Vec::new(),
+        };
         let grants = Grants { writes: vec![grant("apps", "StatefulSet"), grant("batch", "Job")], ..Grants::default() };
         let permissions = compare(&description, &grants);
         assert_eq!(permissions.missing, ["use mysql", "write /Secret"]);

@@ -87,7 +87,8 @@ impl Context {
             asked.items.insert(id.clone(), (place.key(), Some(body.clone())));
             places.insert(place.key(), place);
         }
-        let keys = cloud_needed(&memory.cloud.wanted);
+        let mut keys = cloud_needed(&memory.cloud.wanted);
+        keys.retain(|key| look.may_use(key, &served.grants));
         memory.cloud.credentials.only(&keys);
         let namespace = look.resource.key.namespace.as_deref();
         let secrets = memory.cloud.credentials.resolve(&keys, namespace, &self.cache, &self.actor).await;
@@ -238,8 +239,15 @@ impl Context {
     }
 
     /// What acting on things in Azure needs. `version` is that of the resource.
-    pub(super) async fn cloud_hands(&self, look: &Look, memory: &mut Memory, version: String) -> CloudHands<'_> {
-        let keys = cloud_needed(&memory.cloud.wanted);
+    pub(super) async fn cloud_hands(
+        &self,
+        look: &Look,
+        served: &Served,
+        memory: &mut Memory,
+        version: String,
+    ) -> CloudHands<'_> {
+        let mut keys = cloud_needed(&memory.cloud.wanted);
+        keys.retain(|key| look.may_use(key, &served.grants));
         let namespace = look.resource.key.namespace.as_deref();
         let secrets = if keys.is_empty() {
             Default::default()

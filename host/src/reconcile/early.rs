@@ -2,7 +2,7 @@
 
 use crate::{
     act,
-    context::{Context, Memory, Quiet},
+    context::{Context, Memory, Quiet, Served},
     decide::{decider::Breakdown, question::NoDecision},
     driver::Next,
     observe::Look,
@@ -112,9 +112,9 @@ impl Context {
     }
 
     /// Tells which rule a decision breaks. Nothing of it was done.
-    pub(super) async fn refused(&self, look: &Look, memory: &mut Memory, refusal: Refusal) -> Next {
+    pub(super) async fn refused(&self, look: &Look, served: &Served, memory: &mut Memory, refusal: Refusal) -> Next {
         let reason = refusal.reason();
-        self.metrics.refusal(&look.resource.key.kind, reason);
+        self.metrics.refusal(served.decider.name(), &look.resource.key.kind, reason);
         let news = refusal
             .problems()
             .iter()
@@ -147,7 +147,7 @@ fn outcome_of(why: &NoDecision) -> Outcome {
         NoDecision::Breakdown(Breakdown { reason, message, .. }) => {
             Outcome::PluginFailed { reason: (*reason).into(), message: message.clone() }
         }
-        NoDecision::Flapping(item) => Outcome::Flapping(item.clone()),
+        NoDecision::Flapping(flap) => Outcome::Flapping(flap.to_string()),
     }
 }
 

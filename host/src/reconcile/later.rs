@@ -12,6 +12,7 @@ use crate::{
 };
 use model::{
     Outcome, Plan,
+    check::Rule,
     facts::ResourceFacts,
     plan::{Applied, StepResult},
     snapshot::Instant,
@@ -145,6 +146,14 @@ pub(super) fn next(
         return again();
     }
     Next::Done { wake }
+}
+
+/// What the plugin wants to see in each pass and is not granted: it decides without, and the user is told.
+pub(super) fn refusals(look: &Look) -> impl Iterator<Item = News> {
+    look.related.iter().filter(|answer| !answer.granted).filter_map(|answer| {
+        let message = format!("query {}: {}", answer.query.name, answer.reason.as_deref()?);
+        Some(News::state(true, Rule::ReadNotGranted.word(), message))
+    })
 }
 
 /// A new look at once.

@@ -3,24 +3,24 @@
 
 use crate::{
     act::Hands,
-    context::{Context, Memory},
+    context::{Context, Memory, Served},
     mysql::{Lease, Owner, Wanted, named},
     observe::{
         Look,
         servers::{Asked, Found, has_servers},
     },
 };
-use model::{Body, Checked, Decision, ItemId, Plan, decision::MysqlServer, plan::Action};
+use model::{Body, Checked, Decision, ItemId, Plan, check, decision::MysqlServer, plan::Action};
 use std::{collections::BTreeSet, sync::Arc};
 
 impl Context {
     /// Asks the servers of the last decision. Without such this costs nothing.
-    pub(super) async fn ask_known_servers(&self, look: &Look, memory: &mut Memory) -> Arc<Asked> {
-        if memory.servers.is_empty() {
+    pub(super) async fn ask_known_servers(&self, look: &Look, served: &Served, memory: &mut Memory) -> Arc<Asked> {
+        if memory.servers.is_empty() || !may_ask(served) {
             return Arc::default();
         }
         let servers: Vec<_> = memory.servers.iter().map(|(id, server)| (id.clone(), (**server).clone())).collect();
-        let wanted = self.with_secrets(look, memory, servers).await;
+        let wanted = self.with_secrets(look, served, memory, servers).await;
         Arc::new(self.ask_servers(look, wanted).await)
     }
 
@@ -29,12 +29,13 @@ impl Context {
     pub(super) async fn ask_new_servers(
         &self,
         look: &Look,
+        served: &Served,
         decision: &Decision,
         memory: &mut Memory,
         asked: &Asked,
     ) -> Option<Arc<Asked>> {
-        if !has_servers(decision) {
-            // The resource has no servers any more.
+        if !has_servers(decision) || !may_ask(served) {
+            // The resource has no servers any more, or none that may be asked: the check refuses those.
             (memory.servers, memory.credentials, memory.lease) = Default::default();
             return None;
         }
@@ -50,7 +51,7 @@ impl Context {
         memory.servers = servers.iter().map(|(id, server)| (id.clone(), Arc::new(server.clone()))).collect();
         let named = servers.iter().flat_map(|(_, server)| named(server)).collect();
         memory.credentials.only(&named);
-        let wanted = self.with_secrets(look, memory, servers).await;
+        let wanted = self.with_secrets(look, served, memory, servers).await;
         let known = |one: &Wanted| asked.get(&one.item).is_some_and(|found| found.wanted.same_login(one));
         let new: Vec<Wanted> = wanted.into_iter().filter(|one| !known(one)).collect();
         if new.is_empty() {
@@ -66,6 +67,7 @@ impl Context {
     pub(super) async fn hands(
         &self,
         look: &Look,
+        served: &Served,
         memory: &mut Memory,
         plan: &Plan<Checked>,
         version: String,
@@ -77,13 +79,24 @@ impl Context {
         let servers: Vec<(ItemId, MysqlServer)> = servers.collect();
         let confirmed = servers.iter().filter(|(_, server)| model::mysql::needs_newest_view(server));
         let confirmed = confirmed.map(|(id, _)| id.clone()).collect();
-        let wanted = if servers.is_empty() { Vec::new() } else { self.with_secrets(look, memory, servers).await };
-        let cloud = self.cloud_hands(look, memory, version.clone()).await;
+        let wanted =
+            if servers.is_empty() { Vec::new() } else { self.with_secrets(look, served, memory, servers).await };
+        let cloud = self.cloud_hands(look, served, memory, version.clone()).await;
         Hands { servers: &*self.mysql, clock: &*self.clock, owner: owner(look), wanted, confirmed, version, cloud }
     }
 
-    async fn with_secrets(&self, look: &Look, memory: &mut Memory, servers: Vec<(ItemId, MysqlServer)>) -> Vec<Wanted> {
-        let keys: BTreeSet<_> = servers.iter().flat_map(|(_, server)| named(server)).collect();
+    /// Servers with the values that are used for them: those of the resource's own Secrets, and of those that are granted.
+    /// No server is sent another one, whatever the check will say of the decision.
+    async fn with_secrets(
+        &self,
+        look: &Look,
+        served: &Served,
+        memory: &mut Memory,
+        servers: Vec<(ItemId, MysqlServer)>,
+    ) -> Vec<Wanted> {
+        let sent: BTreeSet<_> = servers.iter().flat_map(|(_, server)| check::server_secrets(server)).collect();
+        let mut keys: BTreeSet<_> = servers.iter().flat_map(|(_, server)| named(server)).collect();
+        keys.retain(|key| !sent.contains(key) || look.may_use(key, &served.grants));
         let namespace = look.resource.key.namespace.as_deref();
         let secrets = memory.credentials.resolve(&keys, namespace, &self.cache, &self.actor).await;
         servers
@@ -105,6 +118,11 @@ impl Context {
             })
             .collect()
     }
+}
+
+/// Whether servers may be logged in to for the plugin.
+fn may_ask(served: &Served) -> bool {
+    served.grants.backends.mysql && served.decider.description().backends.mysql
 }
 
 /// The resource, as the backend knows it.

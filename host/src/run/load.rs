@@ -2,7 +2,7 @@
 
 use super::RunConfig;
 use crate::context::Served;
-use crate::decide::{Engine, EngineError, EngineOptions};
+use crate::decide::{Engine, EngineError, EngineOptions, Plugin};
 use crate::plugins::{self, PluginFiles};
 use crate::watch::page::chain;
 use std::sync::Arc;
@@ -48,6 +48,18 @@ pub(super) async fn load(config: &RunConfig, engine: Option<&Engine>) -> Vec<Loa
     loaded
 }
 
+/// Why the settings of a plugin keep it out; none when it takes them.
+async fn settings_refused(plugin: &Plugin, settings: &str) -> Option<String> {
+    match plugin.validate_settings(settings).await {
+        Ok(Ok(())) => None,
+        Ok(Err(errors)) => {
+            let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            Some(format!("it refuses its settings: {}", errors.join("; ")))
+        }
+        Err(error) => Some(format!("it does not judge its settings: {error}")),
+    }
+}
+
 async fn one(engine: &Engine, files: PluginFiles) -> Option<Loaded> {
     let name = files.name.clone();
     let limits = files.limits.clone();
@@ -66,6 +78,10 @@ async fn one(engine: &Engine, files: PluginFiles) -> Option<Loaded> {
     };
     match engine.load(&name, bytes, limits).await {
         Ok(plugin) => {
+            if let Some(message) = settings_refused(&plugin, &settings).await {
+                tracing::error!(plugin = name, "the plugin was left out: {message}");
+                return None;
+            }
             tracing::info!(plugin = name, version = plugin.description().version, digest = %plugin.digest(), "loaded");
             let served = Served::new(Arc::new(plugin), grants, settings.into());
             Some(Loaded { name, served: Arc::new(served) })

@@ -52,7 +52,7 @@ fn tasks(mut loaded: Vec<Loaded>) -> Vec<Task> {
     for plugin in loaded {
         for given in &plugin.served.decider.description().serves {
             let definition = match Definition::new(given) {
-                Ok(definition) => definition,
+                Ok(definition) => definition.acting_as(plugin.served.grants.service_account.as_ref()),
                 Err(error) => {
                     tracing::error!(plugin = plugin.name, "a kind is not served: {}", chain(&error));
                     continue;

@@ -26,11 +26,12 @@ label_sets! {
     ByKind { kind }
     Passes { kind, outcome }
     Writes { verb, kind }
-    Refusals { kind, reason }
+    Refusals { plugin, kind, reason }
     Restarts { kind, reason }
     ByPlugin { plugin }
     Decisions { plugin, outcome }
     Limits { plugin, limit }
+    Failures { plugin, reason }
 }
 
 /// All metrics of one host.
@@ -52,6 +53,9 @@ pub struct Metrics {
     plugin_fuel: Family<ByPlugin, Counter>,
     plugin_duration: Family<ByPlugin, Histogram>,
     plugin_limits: Family<Limits, Counter>,
+    plugin_failures: Family<Failures, Counter>,
+    plugin_memory: Family<ByPlugin, Histogram>,
+    plugin_output: Family<ByPlugin, Counter>,
 }
 
 impl Default for Metrics {
@@ -64,6 +68,8 @@ impl Metrics {
     /// All at zero.
     pub fn new() -> Self {
         let durations = || Histogram::new(exponential_buckets(0.0005, 2.0, 16));
+        // From one page of WebAssembly to the most that can be set, and beyond.
+        let memories = || Histogram::new(exponential_buckets(65_536.0, 2.0, 14));
         let mut metrics = Metrics {
             registry: Registry::with_prefix("windlass"),
             passes: Family::default(),
@@ -81,6 +87,9 @@ impl Metrics {
             plugin_fuel: Family::default(),
             plugin_duration: Family::new_with_constructor(durations),
             plugin_limits: Family::default(),
+            plugin_failures: Family::default(),
+            plugin_memory: Family::new_with_constructor(memories),
+            plugin_output: Family::default(),
         };
         metrics.register();
         metrics
@@ -112,6 +121,12 @@ impl Metrics {
         let help = "Duration of calls of plugins";
         registry.register_with_unit("plugin_duration", help, Unit::Seconds, self.plugin_duration.clone());
         registry.register("plugin_limit_hits", "Calls of plugins that a limit ended", self.plugin_limits.clone());
+        let help = "Calls of plugins without an answer: crashes, limits, answers that are none";
+        registry.register("plugin_failures", help, self.plugin_failures.clone());
+        let help = "Most memory that a call of a plugin had at one time";
+        registry.register_with_unit("plugin_memory", help, Unit::Bytes, self.plugin_memory.clone());
+        let help = "Size of the answers of plugins";
+        registry.register_with_unit("plugin_output", help, Unit::Bytes, self.plugin_output.clone());
     }
 
     /// A pass ended. `outcome`: `done`, `retry`, `waiting`, `parked`, `timeout`, `panic`, or the reason of a retry.
@@ -135,9 +150,10 @@ impl Metrics {
         self.writes.get_or_create(&Writes { verb: verb.into(), kind: kind.to_string() }).inc();
     }
 
-    /// A decision about a resource of `kind` was refused.
-    pub fn refusal(&self, kind: &Kind, reason: &str) {
-        self.refusals.get_or_create(&Refusals { kind: kind.to_string(), reason: reason.into() }).inc();
+    /// A decision of a plugin about a resource of `kind` was refused.
+    pub fn refusal(&self, plugin: &str, kind: &Kind, reason: &str) {
+        let label = Refusals { plugin: plugin.into(), kind: kind.to_string(), reason: reason.into() };
+        self.refusals.get_or_create(&label).inc();
     }
 
     /// This many resources of a kind wait.
@@ -184,6 +200,14 @@ impl Meter for Metrics {
         self.plugin_calls.get_or_create(&label).inc();
         self.plugin_fuel.get_or_create(&label).inc_by(cost.fuel);
         self.plugin_duration.get_or_create(&label).observe(cost.wall.as_secs_f64());
+        // Exact up to 2^53 bytes.
+        self.plugin_memory.get_or_create(&label).observe(cost.peak_memory as f64);
+        self.plugin_output.get_or_create(&label).inc_by(cost.output_bytes as u64);
+        if let Some(error) = error {
+            self.plugin_failures
+                .get_or_create(&Failures { plugin: plugin.into(), reason: error.reason().into() })
+                .inc();
+        }
         if let Some(limit) = error.and_then(DecideError::limit) {
             self.plugin_limits.get_or_create(&Limits { plugin: plugin.into(), limit: limit.into() }).inc();
         }
@@ -209,7 +233,9 @@ mod tests {
         metrics.pass(&kind, "done", Duration::from_millis(3));
         metrics.pass(&kind, "done", Duration::from_millis(3));
         metrics.write("patch", &kind);
-        let cost = Cost { fuel: 70, wall: Duration::from_micros(50), ..Cost::default() };
+        let cost =
+            Cost { fuel: 70, wall: Duration::from_micros(50), peak_memory: 1 << 20, output_bytes: 300, log_bytes: 0 };
+        metrics.refusal("mysql", &kind, "NotGranted");
         metrics.called("mysql", &cost, None);
         metrics.called("mysql", &cost, Some(&DecideError::OutOfFuel { limit: 70 }));
         metrics.cache_objects(&kind, 4);
@@ -221,6 +247,10 @@ mod tests {
             r#"windlass_plugin_fuel_total{plugin="mysql"} 140"#,
             r#"windlass_plugin_limit_hits_total{plugin="mysql",limit="fuel"} 1"#,
             r#"windlass_plugin_duration_seconds_count{plugin="mysql"} 2"#,
+            r#"windlass_plugin_memory_bytes_sum{plugin="mysql"} 2097152.0"#,
+            r#"windlass_plugin_output_bytes_total{plugin="mysql"} 600"#,
+            r#"windlass_plugin_failures_total{plugin="mysql",reason="PluginOutOfFuel"} 1"#,
+            r#"windlass_refusals_total{plugin="mysql",kind="StatefulSet.apps",reason="NotGranted"} 1"#,
             r#"windlass_cache_objects{kind="StatefulSet.apps"} 4"#,
             r#"windlass_pass_duration_seconds_count{kind="StatefulSet.apps"} 2"#,
         ] {

@@ -1,7 +1,9 @@
 //! Keys of resources come in, with why; out they go one at a time to whoever has hands free. A key is never out twice
 //! at a time, and coming in ten times it goes out once.
 //!
-//! Kinds take turns, so that a kind with many resources does not hold up another (K2). Within a kind a user's edit goes
+//! Kinds take turns, so that a kind with many resources does not hold up another (K2). The last quarter of the hands goes
+//! only to kinds that have less than their even share out, so that kinds whose passes take long, however many there are,
+//! leave hands for the others. Within a kind a user's edit goes
 //! before other changes, and both before a routine look; routine looks never take the last free hands. A key that
 //! failed waits longer each time, and only an edit ends the wait at once.
 
@@ -33,7 +35,7 @@ pub enum Cause {
 pub struct Limits {
     /// Keys out at a time.
     pub total: usize,
-    /// Of these, of one kind.
+    /// Of these, of one kind. The rest goes to kinds that have less than their even share.
     pub per_kind: usize,
     /// First pause of a key that failed; doubled with each failure.
     pub first_pause: Duration,

@@ -187,7 +187,9 @@ async fn g8_a_plugin_that_answers_differently_each_time_is_stopped() {
     .await;
     world.create_widget("a", json!({})).await;
     world.settle("a").await;
-    assert_eq!(world.reconciled("a").await.1, "PluginNondeterministic");
+    let (_, reason, message) = world.reconciled("a").await;
+    assert_eq!(reason, "PluginNondeterministic");
+    assert!(message.contains("items[0].body.Kubernetes.data.value"), "{message}");
     assert!(world.get(&config_path("flaps")).await.is_none());
 }
 
@@ -204,6 +206,8 @@ async fn g8_a_plugin_that_writes_the_time_into_its_items_is_stopped() {
         if world.settle("a").await != (Next::Done { wake: None }) && world.reconciled("a").await.1 == "DecisionFlapping"
         {
             assert!(pass > 5, "progress is not flapping");
+            let message = world.reconciled("a").await.2;
+            assert!(message.contains("item flaps, field data.value"), "{message}");
             return;
         }
     }

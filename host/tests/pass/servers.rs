@@ -333,3 +333,57 @@ async fn a_resource_without_servers_lets_go_of_its_connections() {
     pass(&world, 2).await;
     assert_eq!(fake.forgotten.load(Ordering::Relaxed), 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_server_is_sent_the_values_of_a_secret_that_is_not_the_resources_own() {
+    let fake = Arc::new(Fake::default());
+    // The plugin names a Secret that it did not have made, and a server of its own choice.
+    let world = World::with_servers(fake.clone(), |snapshot| {
+        let items = if snapshot.deleting { Vec::new() } else { vec![config("a", "x"), server(0, true)] };
+        Ok(Decision { items, ..Decision::default() })
+    })
+    .await;
+    world.grants(|grants| grants.reads.retain(|read| read.kind != "Secret"));
+    let body = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "login"},
+        "data": {"user": STANDARD.encode("root"), "password": STANDARD.encode("of somebody else")}});
+    let (status, _) = request(&world.user, "POST", "/api/v1/namespaces/default/secrets", Some(body)).await;
+    assert_eq!(status, 201);
+    let at = model::ObjectKey {
+        kind: model::Kind::new("", "v1", "Secret"),
+        namespace: Some("default".into()),
+        name: "login".into(),
+    };
+    world.until(|| world.host.context.cache.get(&at).is_some()).await;
+    world.create_widget("a", json!({})).await;
+    pass(&world, 5).await;
+    let (_, reason, message) = world.reconciled("a").await;
+    assert_eq!(reason, "SecretNotGranted", "{message}");
+    assert!(message.contains("item server/0") && message.contains("login"), "{message}");
+    assert!(fake.looks.lock().unwrap().iter().all(|(_, password)| password.is_empty()));
+    assert!(fake.converged.lock().unwrap().is_empty());
+    assert!(world.get(&config_path("a")).await.is_none(), "nothing of a refused decision is done");
+
+    // By name it may be granted.
+    world.grants(|grants| {
+        grants.reads.push(model::grant::ReadGrant {
+            group: String::new(),
+            kind: "Secret".into(),
+            namespaces: Vec::new(),
+            names: vec!["login".into()],
+        });
+    });
+    pass(&world, 5).await;
+    assert_eq!(fake.looks.lock().unwrap().last().unwrap().1, "of somebody else");
+    assert_eq!(*fake.converged.lock().unwrap(), ["server/0"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_server_is_asked_for_a_plugin_that_is_not_granted_mysql() {
+    let fake = Arc::new(Fake::default());
+    let world = World::with_servers(fake.clone(), cluster).await;
+    world.grants(|grants| grants.backends.mysql = false);
+    world.create_widget("a", json!({"count": 1})).await;
+    pass(&world, 5).await;
+    assert_eq!(world.reconciled("a").await.1, "NotGranted");
+    assert_eq!(fake.count(), 0);
+}

@@ -148,6 +148,14 @@ impl World {
         self.host = Host::start(&self.user, servers, decide).await;
     }
 
+    /// Changes what the plugin is granted.
+    pub fn grants(&self, change: impl FnOnce(&mut Grants)) {
+        let plugins = &self.host.context.plugins;
+        let mut grants = plugins.serving(&widget()).unwrap().grants.clone();
+        change(&mut grants);
+        plugins.serve(widget(), Arc::new(Served::new(self.host.plugin.clone(), grants, "{}".into())));
+    }
+
     /// Replaces the plugin's mind.
     pub fn decides(&self, decide: impl Fn(&Snapshot) -> Result<Decision, Fault> + Send + Sync + 'static) {
         *self.host.plugin.decide.lock().unwrap() = Arc::new(decide);
@@ -299,8 +307,12 @@ impl Host {
             decide: Mutex::new(decide),
             calls: AtomicUsize::new(0),
         });
-        let grant =
-            |kind: &Kind| KindGrant { group: kind.group.clone(), kind: kind.kind.clone(), cluster_scope: false };
+        let grant = |kind: &Kind| KindGrant {
+            group: kind.group.clone(),
+            kind: kind.kind.clone(),
+            cluster_scope: false,
+            verbs: Vec::new(),
+        };
         let read = |kind: &Kind| ReadGrant {
             group: kind.group.clone(),
             kind: kind.kind.clone(),

@@ -37,7 +37,8 @@ impl Default for Bundles {
 
 /// What it may do.
 pub(crate) fn grants() -> Grants {
-    let config_maps = KindGrant { group: String::new(), kind: "ConfigMap".into(), cluster_scope: false };
+    let config_maps =
+        KindGrant { group: String::new(), kind: "ConfigMap".into(), cluster_scope: false, verbs: Vec::new() };
     Grants { writes: vec![config_maps], ..Grants::default() }
 }
 

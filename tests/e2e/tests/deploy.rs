@@ -17,6 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use windlass::azure::{Azure, Endpoints, Identity, Wire};
+use windlass::rbac;
 
 /// The vault that the plugin's settings name.
 const VAULT: &str = "windlass-customers";
@@ -215,6 +216,47 @@ async fn backup_with_its_volume(world: &World) -> Result<()> {
     world.until("the CronJob of the backup", async || Ok(jobs.get_opt("extra").await?.is_some())).await?;
     backups.delete("extra", &DeleteParams::default()).await?;
     world.until("the backup to be gone", async || Ok(backups.get_opt("extra").await?.is_none())).await
+}
+
+/// What `windlass rbac` prints for the plugins that the deployment has.
+async fn generated() -> Result<String> {
+    let mut names = rbac::Names::default();
+    let mut plugins = Vec::new();
+    let mut deployed = host::plugins().await?;
+    deployed.extend(host::load(&["azuresql"]).await?);
+    deployed.sort_by(|one, other| one.name.cmp(&other.name));
+    for loaded in deployed {
+        let mut plugin = rbac::Plugin {
+            name: loaded.name.clone(),
+            serves: Vec::new(),
+            grants: loaded.served.grants.clone(),
+            source: None,
+            deletes_definitions: false,
+            deletes_resources: false,
+        };
+        plugin.serve(&loaded.served.decider.description().serves, &mut names);
+        plugins.push(plugin);
+    }
+    let account = format!("{}/windlass", host::SYSTEM_NAMESPACE);
+    let host = rbac::Host {
+        account: model::grant::ServiceAccount::parse(&account).map_err(anyhow::Error::msg)?,
+        namespaces: Vec::new(),
+        plugin_resources: false,
+        system_namespace: host::SYSTEM_NAMESPACE.into(),
+    };
+    Ok(rbac::yaml(&plugins, &rbac::documents(&host, &plugins, &names))?)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_roles_in_the_manifests_are_those_that_the_command_makes_from_the_grants() -> Result<()> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/manifests/20-rbac.yaml");
+    let (stored, wanted) = (std::fs::read_to_string(file)?, generated().await?);
+    ensure!(
+        stored == wanted,
+        "deploy/manifests/20-rbac.yaml is not what `windlass rbac --plugins DIR --no-plugin-resources` prints for \
+         azuresql, backup and mysql; it would be:\n{wanted}"
+    );
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -32,6 +32,8 @@ pub struct Scene {
     pub wire: Wire,
     /// Settings of the host.
     pub config: RunConfig,
+    /// Token of the account that the host has; none: it may do everything.
+    pub token: Option<String>,
     folder: tempfile::TempDir,
     controllers: Controllers,
     host: Option<(CancellationToken, JoinHandle<Result<(), RunError>>)>,
@@ -45,6 +47,13 @@ pub fn compiler(program: &str) -> Compiler {
 impl Scene {
     /// A fresh cluster with a host that compiles with `program`.
     pub async fn start(program: &str, change: impl FnOnce(&mut RunConfig)) -> Result<Scene> {
+        let mut scene = Scene::prepare(program, change).await?;
+        scene.start_host().await?;
+        Ok(scene)
+    }
+
+    /// A fresh cluster, and a host that is not started yet.
+    pub async fn prepare(program: &str, change: impl FnOnce(&mut RunConfig)) -> Result<Scene> {
         let server = Server::start(Options { history: 500, ..Options::default() }).await?;
         let folder = tempfile::tempdir()?;
         let kubeconfig = folder.path().join("kubeconfig");
@@ -66,15 +75,15 @@ impl Scene {
         change(&mut config);
         let kubectl = Kubectl::new(&kubeconfig, "default");
         let wire = Wire::new();
-        let mut scene = Scene { server, kubectl, client, wire, config, folder, controllers, host: None };
-        scene.start_host().await?;
-        Ok(scene)
+        Ok(Scene { server, kubectl, client, wire, config, token: None, folder, controllers, host: None })
     }
 
     /// Starts a host, as it was configured.
     pub async fn start_host(&mut self) -> Result<()> {
         let stop = CancellationToken::new();
-        let client = fixtures::host::connect(kube::Config::new(self.server.url().parse()?))?;
+        let mut config = kube::Config::new(self.server.url().parse()?);
+        config.auth_info.token = self.token.clone().map(Into::into);
+        let client = fixtures::host::connect(config)?;
         let running = windlass::run::run(self.config.clone(), self.wire.over(client), stop.clone());
         self.host = Some((stop, tokio::spawn(running)));
         self.until("the kind Plugin", async || Ok(self.plugins().list(&Default::default()).await.is_ok())).await

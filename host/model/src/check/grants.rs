@@ -1,15 +1,15 @@
 //! What a plugin may touch. In: the desired items, what the plugin described and what the operator granted. Out: every
 //! item that is outside of either.
 
-use super::{CheckLimits, Problem, Rule};
-use crate::decision::Body;
+use super::{CheckLimits, Problem, Rule, reach};
+use crate::decision::{Body, SecretKey};
 use crate::description::{Backends, Description};
 use crate::facts::Facts;
-use crate::grant::{AzureScope, Grants};
-use crate::inventory::{Backend, Target};
+use crate::grant::{AzureScope, Grants, WriteVerb};
+use crate::inventory::{Backend, Inventory, Target};
 use crate::kind::{Kind, ObjectKey};
 use crate::names;
-use crate::plan::Desired;
+use crate::plan::{Action, Belongs, Desired, Step, belongs};
 use crate::scope::Scope;
 
 pub(super) fn problems(
@@ -19,18 +19,14 @@ pub(super) fn problems(
     description: &Description,
     limits: &CheckLimits,
 ) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    if let Some(namespace) = &facts.resource.key.namespace
-        && !serves(grants, namespace)
-    {
-        let why = format!("namespace {namespace} is not among those that plugin {} is granted", facts.plugin);
-        problems.push(Problem::new(Rule::NamespaceNotGranted, "", &why));
-    }
+    let mut problems: Vec<Problem> =
+        reach::namespace_problem(&facts.resource.key, grants, &facts.plugin).into_iter().collect();
     for one in desired {
         let mut add = |rule, message: &str| problems.push(Problem::new(rule, &one.entry.id, message));
         match &one.entry.target {
             Target::Object(key) | Target::Secret(key) => object(key, facts, grants, description, &mut add),
             Target::External { backend, name, api_version: _ } => {
+                secrets(one, desired, facts, grants, &mut add);
                 external(*backend, name, one, grants, description, limits, &mut add);
             }
         }
@@ -38,8 +34,61 @@ pub(super) fn problems(
     problems
 }
 
-fn serves(grants: &Grants, namespace: &str) -> bool {
-    grants.namespaces.is_empty() || grants.namespaces.iter().any(|granted| granted == namespace || granted == "*")
+/// Steps that write a granted kind in a way that is not granted. A kind that is not granted any more may still be deleted
+/// and let go of: what was made under an earlier grant must be able to go.
+pub(super) fn verbs(steps: &[Step], grants: &Grants, plugin: &str) -> Vec<Problem> {
+    let beyond = |step: &Step| {
+        let (key, verb) = (step.action.key()?, verb(&step.action)?);
+        let Kind { group, kind, version: _ } = &key.kind;
+        if grants.write(group, kind).is_none() || grants.may(verb, group, kind) {
+            return None;
+        }
+        let why = format!(
+            "the operator did not grant plugin {plugin} to {} {}; add the verb to `writes` of its grants",
+            verb.word(),
+            key.kind
+        );
+        Some(Problem::new(Rule::NotGranted, &step.item, &why))
+    };
+    steps.iter().filter_map(beyond).collect()
+}
+
+/// How a step writes a Kubernetes object, in the words of RBAC.
+fn verb(action: &Action) -> Option<WriteVerb> {
+    match action {
+        Action::Apply { live: None, .. } | Action::CreateSecret { .. } => Some(WriteVerb::Create),
+        Action::Apply { live: Some(_), .. }
+        | Action::Adopt { .. }
+        | Action::Overlay { .. }
+        | Action::AddSecretValues { .. }
+        | Action::Release { .. } => Some(WriteVerb::Patch),
+        Action::Recreate { .. } | Action::Delete { .. } => Some(WriteVerb::Delete),
+        Action::Mysql(_) | Action::Azure(_) | Action::Vault(_) | Action::RemoveExternal { .. } => None,
+    }
+}
+
+/// Values of Secrets go to backends only from Secrets of the resource itself, and from those that are granted by name.
+fn secrets(one: &Desired, desired: &[Desired], facts: &Facts, grants: &Grants, add: &mut impl FnMut(Rule, &str)) {
+    let none = Inventory::default();
+    let listed = facts.inventory.as_ref().unwrap_or(&none);
+    for SecretKey { secret, key: _ } in reach::sent_secrets(&one.body) {
+        let key = ObjectKey {
+            kind: Kind::new("", "v1", "Secret"),
+            namespace: facts.resource.key.namespace.clone(),
+            name: secret.clone(),
+        };
+        let made = desired.iter().any(|other| matches!(&other.entry.target, Target::Secret(made) if *made == key));
+        let lists = listed.lists(&Target::Secret(key.clone()));
+        let ours = || facts.objects.found(&key).is_some_and(|found| belongs(found, facts, lists) == Belongs::Ours);
+        if !(made || ours() || reach::secret_granted(secret, grants)) {
+            let why = format!(
+                "Secret {secret:?} is not the resource's own; add its name to a grant of Secret in `reads`, if plugin {} \
+                 may have it used",
+                facts.plugin
+            );
+            add(Rule::SecretNotGranted, &why);
+        }
+    }
 }
 
 fn object(
@@ -78,7 +127,7 @@ fn object(
             );
             add(Rule::ClusterScope, &why);
         }
-        (None, Some(namespace)) if !serves(grants, namespace) => {
+        (None, Some(namespace)) if !reach::serves(grants, namespace) => {
             let why = format!("namespace {namespace} is not among those that plugin {} is granted", facts.plugin);
             add(Rule::NamespaceNotGranted, &why);
         }

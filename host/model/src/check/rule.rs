@@ -37,6 +37,10 @@ pub enum Rule {
     NotGranted,
     /// A namespace that is not the resource's, or not granted.
     NamespaceNotGranted,
+    /// Objects that the plugin says it must see, and that the operator did not grant.
+    ReadNotGranted,
+    /// A Secret that is not the resource's own, and that the operator did not grant.
+    SecretNotGranted,
     /// An object of the cluster as a whole, from a resource of a namespace.
     ClusterScope,
     /// The object exists and is not ours.
@@ -83,6 +87,8 @@ impl Rule {
             Rule::NotDescribed => "NotDescribed",
             Rule::NotGranted => "NotGranted",
             Rule::NamespaceNotGranted => "NamespaceNotGranted",
+            Rule::ReadNotGranted => "ReadNotGranted",
+            Rule::SecretNotGranted => "SecretNotGranted",
             Rule::ClusterScope => "ClusterScope",
             Rule::NameCollision => "NameCollision",
             Rule::OutsideScope => "OutsideScope",

@@ -1,7 +1,7 @@
 //! One request and its answer: deadline and classification around the client. Reads and writes share it;
 //! only this folder can call it, so that [`super::Writer`] stays the one place that changes a cluster.
 
-use super::{Failure, failure::classify};
+use super::{Failure, failure::classify, identity::ActingAs};
 use crate::{serve::Metrics, watch::discovery::Resource};
 use http_body_util::{BodyExt, Limited};
 use kube::client::{Body, Client};
@@ -70,11 +70,17 @@ pub(super) struct Exchange {
     client: Client,
     metrics: Arc<Metrics>,
     deadline: Duration,
+    acting: ActingAs,
 }
 
 impl Exchange {
     pub(super) fn new(client: Client, metrics: Arc<Metrics>, deadline: Duration) -> Self {
-        Exchange { client, metrics, deadline }
+        Exchange { client, metrics, deadline, acting: ActingAs::host() }
+    }
+
+    /// The same connection in another name.
+    pub(super) fn acting_as(&self, acting: &ActingAs) -> Self {
+        Exchange { acting: acting.clone(), ..self.clone() }
     }
 
     /// Sends one request and returns the body of a successful answer.
@@ -93,11 +99,14 @@ impl Exchange {
             .method(verb.method())
             .uri(path)
             .header(http::header::ACCEPT, "application/json")
-            .header(http::header::CONTENT_TYPE, content_type)
-            .body(Body::from(body))
-            .map_err(|error| Failure::Rejected(format!("the request cannot be sent: {error}")))?;
+            .header(http::header::CONTENT_TYPE, content_type);
+        let request = self.acting.sign(request).body(Body::from(body));
+        let request = request.map_err(|error| Failure::Rejected(format!("the request cannot be sent: {error}")))?;
         let answer = tokio::time::timeout(self.deadline, self.answer(request)).await;
-        answer.unwrap_or_else(|_| Err(Failure::Unknown(format!("no answer within {} s", self.deadline.as_secs()))))
+        let answer =
+            answer.unwrap_or_else(|_| Err(Failure::Unknown(format!("no answer within {} s", self.deadline.as_secs()))));
+        self.acting.note(verb.word(), &target.resource.rbac_name(), answer.as_ref().err());
+        answer
     }
 
     async fn answer(&self, request: http::Request<Body>) -> Result<Vec<u8>, Failure> {

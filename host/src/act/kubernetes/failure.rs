@@ -52,8 +52,8 @@ pub enum Failure {
     /// A ResourceQuota has no room (D12).
     #[error("the quota of the namespace has no room: {0}")]
     Quota(String),
-    /// The host may not do this (D7).
-    #[error("the host is not allowed to do this: {0}")]
+    /// The host, or the account that it acts as, may not do this (D7). The server's words name verb, resource and account.
+    #[error("the API server does not allow it: {0}; `windlass rbac` prints the roles that are needed")]
     Forbidden(String),
     /// The host's credentials were refused (D7).
     #[error("the API server refused the credentials of the host")]
@@ -135,7 +135,8 @@ impl Failure {
         match self {
             Failure::Changed(_) => Failure::Changed(hidden()),
             Failure::Quota(_) => Failure::Quota(hidden()),
-            Failure::Forbidden(_) => Failure::Forbidden(hidden()),
+            // Who may not do what is said in a form that holds nothing of the body.
+            Failure::Forbidden(text) => Failure::Forbidden(missing_right(&text).map_or_else(hidden, str::to_owned)),
             Failure::Rejected(_) => Failure::Rejected(hidden()),
             Failure::Unknown(_) => Failure::Unknown(hidden()),
             Failure::AlreadyExists
@@ -183,6 +184,24 @@ pub fn classify(code: u16, retry_after: Option<u64>, body: &[u8]) -> Failure {
         503 if retry_after.is_some() => Failure::Throttled(pause(retry_after)),
         _ => Failure::Unknown(format!("status {code}: {message}")),
     }
+}
+
+/// The part of a refusal's words that says who may not do what, in the form of the API server's own authorizers: `services
+/// "a" is forbidden: User "u" cannot patch resource "services" in API group "" in the namespace "n"`. None of a refusal for
+/// another reason: admission answers 403 as well.
+pub(super) fn missing_right(message: &str) -> Option<&str> {
+    let (what, _) = message.split_once(" is forbidden: User \"")?;
+    let said = message.get(what.len()..)?;
+    let (_, verb) = said.split_once("\" cannot ")?;
+    let (_, place) = verb.split_once(" in API group \"")?;
+    // After the group comes the place, and after that whatever else an authorizer has to say.
+    let (group, place) = place.split_once("\" ")?;
+    let end = match place.strip_prefix("in the namespace \"") {
+        Some(namespace) => place.len() - namespace.len() + namespace.find('"')? + 1,
+        None if place.starts_with("at the cluster scope") => "at the cluster scope".len(),
+        None => return None,
+    };
+    (!group.contains('"')).then(|| message.get(..message.len() - place.len() + end)).flatten()
 }
 
 /// An answer without a `Status`: a proxy, a cut connection, or a path that nobody serves.

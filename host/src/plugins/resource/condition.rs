@@ -1,6 +1,7 @@
 //! Conditions of a `Plugin`: one for each stage of its way into service. How far it came goes in, what the status says
 //! goes out; the time of a transition is kept while the status of a condition stays. Pure.
 
+use model::grant::ServiceAccount;
 use serde_json::{Value, json};
 
 /// A stage, in the order in which a plugin passes them.
@@ -99,20 +100,58 @@ pub fn conditions(
 
 /// The conditions as the status has them. `previous` is the status as it is, `now` RFC 3339.
 pub fn rendered(conditions: &[Condition], previous: &Value, generation: i64, now: &str) -> Value {
-    let before = previous.get("conditions").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let render = |condition: &Condition| {
         let Condition { stage, status, reason, message } = condition;
-        let since = before
-            .iter()
-            .find(|before| before["type"] == stage.word() && before["status"] == *status)
-            .and_then(|before| before["lastTransitionTime"].as_str());
-        json!({
-            "type": stage.word(), "status": status, "reason": reason,
-            "message": model::text::bounded(message, 4096),
-            "lastTransitionTime": since.unwrap_or(now), "observedGeneration": generation,
-        })
+        one(stage.word(), status, (reason.as_str(), message.as_str()), previous, generation, now)
     };
     conditions.iter().map(render).collect()
+}
+
+/// One condition as the status has it.
+fn one(
+    type_: &str,
+    status: &str,
+    (reason, message): (&str, &str),
+    previous: &Value,
+    generation: i64,
+    now: &str,
+) -> Value {
+    let before = previous.get("conditions").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let since = before
+        .iter()
+        .find(|before| before["type"] == type_ && before["status"] == status)
+        .and_then(|before| before["lastTransitionTime"].as_str());
+    json!({
+        "type": type_, "status": status, "reason": reason,
+        "message": model::text::bounded(message, 4096),
+        "lastTransitionTime": since.unwrap_or(now), "observedGeneration": generation,
+    })
+}
+
+/// Type of the condition that says whether the API server lets the plugin's account do what its grants allow.
+pub const PERMITTED: &str = "Permitted";
+
+/// The condition [`PERMITTED`]. `account` is whose name is used; none: the host's own. `denied` is what is refused now, with
+/// the words of the API server.
+pub fn permitted(
+    account: Option<&ServiceAccount>,
+    denied: &[(String, String)],
+    previous: &Value,
+    generation: i64,
+    now: &str,
+) -> Value {
+    let who = account.map_or_else(|| "the host".to_owned(), |account| format!("ServiceAccount {account}"));
+    if denied.is_empty() {
+        let message = format!("the API server refuses nothing that is done as {who}");
+        return one(PERMITTED, "True", ("NothingRefused", message.as_str()), previous, generation, now);
+    }
+    let list: Vec<String> = denied.iter().map(|(what, message)| format!("{what} ({message})")).collect();
+    let message = format!(
+        "the API server does not let {who} do what the plugin is granted: {}; apply the roles that `windlass rbac` prints, \
+         it is tried again by itself",
+        list.join("; ")
+    );
+    one(PERMITTED, "False", ("Forbidden", message.as_str()), previous, generation, now)
 }
 
 #[cfg(test)]

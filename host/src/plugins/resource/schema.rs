@@ -41,6 +41,10 @@ pub(super) fn grants(_: &mut SchemaGenerator) -> Schema {
             "writes": list("Kinds that it may write, in the namespace of the resource.", &["kind"], json!({
                 "group": group, "kind": kind,
                 "clusterScope": flag("Objects of this cluster-scoped kind may be written from a namespaced resource."),
+                "verbs": {
+                    "type": "array", "maxItems": 3, "description": "In which ways; empty: in all.",
+                    "items": { "type": "string", "enum": ["create", "patch", "delete"] },
+                },
             })),
             "reads": list("Kinds that it may see though its resources do not own them.", &["kind"], json!({
                 "group": group, "kind": kind,
@@ -59,6 +63,14 @@ pub(super) fn grants(_: &mut SchemaGenerator) -> Schema {
                 "resourceGroup": { "type": "string", "maxLength": 90 },
             })),
             "vaults": texts("Addresses of Key Vaults."),
+            "serviceAccount": {
+                "type": "object", "required": ["namespace", "name"],
+                "description": "The ServiceAccount that everything about the plugin's resources is written as, so that its roles are a second wall. Without it: the host's own.",
+                "properties": {
+                    "namespace": { "type": "string", "minLength": 1, "maxLength": 63, "description": "Its namespace." },
+                    "name": { "type": "string", "minLength": 1, "maxLength": 253, "description": "Its name." },
+                },
+            },
         },
     })
 }

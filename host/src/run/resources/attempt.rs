@@ -174,7 +174,9 @@ impl Keeper<'_> {
     fn candidate(&self, digest: Digest, watched: Arc<Watched>, spec: &PluginSpec) -> Result<Running, Stopped> {
         let wrong = |error: DefinitionError| stop(Stage::Compatible, "InvalidDefinition", &error, false);
         let serves = &watched.plugin().description().serves;
-        let definitions = serves.iter().map(Definition::new).collect::<Result<Vec<_>, _>>().map_err(wrong)?;
+        let account = spec.grants.service_account.as_ref();
+        let definition = |given| Definition::new(given).map(|definition| definition.acting_as(account));
+        let definitions = serves.iter().map(definition).collect::<Result<Vec<_>, _>>().map_err(wrong)?;
         let settings = Value::Object(spec.settings.clone()).to_string();
         let served = Served::new(watched.clone() as Arc<dyn Decider>, spec.grants.clone(), settings.into());
         Ok(Running { digest, watched, served: Arc::new(served), definitions })

@@ -7,9 +7,10 @@ use crate::decide::Digest;
 use crate::install::definition::Definition;
 use crate::plugins::claims::Seniority;
 use crate::plugins::resource::condition::{Stage, Stopped};
-use crate::plugins::watched::Watched;
+use crate::plugins::watched::{Mark, Watched, mark};
 use crate::watch::Object;
 use model::Kind;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -159,6 +160,7 @@ impl<'a> Keeper<'a> {
         let description = next.watched.plugin().description().clone();
         let (name, version, digest) = (&self.name, &description.version, next.digest);
         tracing::info!(plugin = name, version, %digest, "now deciding for {}", words(&kinds));
+        next.watched.begin(self.sound(&kinds));
         let used = description.writes.iter().chain(description.reads.iter().map(|query| &query.kind));
         used.for_each(|kind| host.watches.ensure(kind));
         host.plugins.swap(&kinds, &gone, next.served.clone());
@@ -178,6 +180,19 @@ impl<'a> Keeper<'a> {
         }
     }
 
+    /// Resources that are in order: those that are there, but for those that the running version breaks down on.
+    fn sound(&self, kinds: &[Kind]) -> HashSet<Mark> {
+        let cache = &self.shared.host.cache;
+        let keys = kinds.iter().flat_map(|kind| cache.keys(kind));
+        let mut sound: HashSet<Mark> = keys.filter_map(|key| Some(mark(&cache.get(&key)?.uid))).collect();
+        // Of a first version nobody knows how its resources were before.
+        let Some(running) = &self.running else { return HashSet::new() };
+        for broken in &running.watched.account().broken {
+            sound.remove(broken);
+        }
+        sound
+    }
+
     /// The running version broke down again and again: the one before decides again, where there is one.
     fn fall_back(&mut self, plugin: &Object) {
         let Some(running) = &self.running else { return };
@@ -187,10 +202,10 @@ impl<'a> Keeper<'a> {
             return;
         };
         let message = format!(
-            "sha256:{} broke down {} times in a row and was taken out of service ({}: {breakdown}); mend it, or give it \
+            "sha256:{} broke down for {} resources and was taken out of service ({}: {breakdown}); mend it, or give it \
              more in spec.limits",
             running.digest,
-            crate::plugins::watched::STORM,
+            running.watched.account().broken.len(),
             breakdown.reason,
         );
         tracing::error!(plugin = self.name, "falling back: {message}");

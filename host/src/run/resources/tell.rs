@@ -81,6 +81,10 @@ impl Keeper<'_> {
         let now = rfc3339(self.shared.clock.now());
         let mut value = serde_json::to_value(&status).unwrap_or_default();
         value["conditions"] = condition::rendered(&conditions, previous, generation, &now);
+        if let (Some(running), Some(conditions)) = (&self.running, value["conditions"].as_array_mut()) {
+            let (acting, denied) = (running.served.acting(), running.served.denied().now());
+            conditions.push(condition::permitted(acting.account(), &denied, previous, generation, &now));
+        }
         value["observedGeneration"] = generation.into();
         value
     }

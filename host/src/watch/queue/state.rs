@@ -141,11 +141,27 @@ impl State {
         None
     }
 
+    /// Whether a kind may have one more key out. Beyond a bound for all kinds together, only those that have less than their
+    /// even share may: what takes long keeps the hands that it has, and gets no more of them.
+    fn has_hands_for(&self, kind: &Kind) -> bool {
+        let Limits { total, per_kind, .. } = self.limits;
+        let out = self.kinds.get(kind).map_or(0, |lanes| lanes.out);
+        if out >= per_kind {
+            return false;
+        }
+        if self.out < per_kind {
+            return true;
+        }
+        let busy = self.kinds.values().filter(|lanes| lanes.out > 0 || lanes.waiting() > 0).count();
+        // One share is left for a kind that has nothing to do yet.
+        out < (total / (busy + 1)).max(1)
+    }
+
     fn take_of(&mut self, kind: &Kind) -> Option<Taken> {
-        let lanes = self.kinds.get_mut(kind)?;
-        if lanes.out >= self.limits.per_kind {
+        if !self.has_hands_for(kind) {
             return None;
         }
+        let lanes = self.kinds.get_mut(kind)?;
         let spare = |limit: usize| limit - (limit / 4).max(1);
         let resync_allowed =
             self.out_resync < spare(self.limits.total) && lanes.out_resync < spare(self.limits.per_kind);

@@ -5,6 +5,7 @@
 #[path = "../wire/client.rs"]
 mod client;
 mod faults;
+mod impersonation;
 mod lists;
 mod stage;
 mod writes;

@@ -58,3 +58,20 @@ async fn the_api_server_refuses_a_spec_that_means_nothing() -> Result<()> {
     }
     scene.end().await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_are_applied_and_none_is_wider_than_the_host_bears() -> Result<()> {
+    let scene = scene().await?;
+    let component = greeting("Hello, ", 1)?;
+    let source = scene.put("a.wasm", &component)?;
+    scene.apply("greeting", json!({"source": source, "grants": grants(), "limits": {"wall": "2m"}})).await?;
+    let told = scene.until_says("greeting", "Fetched", "False", "InvalidSpec").await?;
+    assert!(told.contains("spec.limits.wall") && told.contains("60000"), "{told}");
+    // Too little to say even what it is.
+    scene.apply("greeting", json!({"source": source, "grants": grants(), "limits": {"fuel": 100}})).await?;
+    let told = scene.until_says("greeting", "Compatible", "False", "DescribeFailed").await?;
+    assert!(told.contains("100"), "{told}");
+    scene.apply("greeting", json!({"source": source, "grants": grants(), "limits": {"wall": "2s"}})).await?;
+    scene.until_serves("greeting", &component).await?;
+    scene.end().await
+}

@@ -4,7 +4,9 @@
 mod claims;
 mod grants;
 mod hostile;
+mod isolation;
 mod life;
+mod privilege;
 mod registry;
 mod removal;
 mod restart;

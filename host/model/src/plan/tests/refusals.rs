@@ -2,6 +2,7 @@
 
 use super::world::{World, config_map, decision, item, stateful_set};
 use crate::decision::{Body, Item, MysqlServer, Replication, SecretKey, Tls, TlsMode};
+use crate::grant::WriteVerb;
 use crate::names;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -78,6 +79,39 @@ fn each_rule_refuses_with_its_word() {
 
 fn deep(levels: usize) -> Value {
     (0..levels).fold(json!(1), |value, _| json!({ "a": value }))
+}
+
+#[test]
+fn a_kind_is_only_written_in_the_ways_that_are_granted() {
+    let mut world = World::new();
+    let wanted = |value: &str| decision(vec![item("map", &[], config_map("map", value))]);
+    let grants = |verbs: &[WriteVerb]| {
+        let mut grants = super::world::grants();
+        grants.writes[0].verbs = verbs.to_vec();
+        grants
+    };
+    let plan = |world: &World, decision: &crate::decision::Decision, grants: &crate::Grants| {
+        let facts = world.facts(decision);
+        let (description, limits) = (super::world::description(), crate::CheckLimits::default());
+        crate::check::check(crate::plan::propose(&facts, decision), &facts, grants, &description, &limits)
+    };
+    let refused = |world: &World, decision: &crate::decision::Decision, verbs: &[WriteVerb], word: &str| {
+        let refusal = plan(world, decision, &grants(verbs)).unwrap_err();
+        assert_eq!((refusal.reason(), refusal.problems()[0].item.as_str()), ("NotGranted", "map"));
+        assert!(refusal.to_string().contains(&format!("to {word} ConfigMap")), "{refusal}");
+    };
+    refused(&world, &wanted("1"), &[WriteVerb::Patch, WriteVerb::Delete], "create");
+    assert!(plan(&world, &wanted("1"), &grants(&[WriteVerb::Create])).is_ok());
+    world.converge(&wanted("1"));
+    refused(&world, &wanted("2"), &[WriteVerb::Create, WriteVerb::Delete], "patch");
+    assert!(plan(&world, &wanted("2"), &grants(&[WriteVerb::Patch])).is_ok());
+    world.delete_resource();
+    refused(&world, &decision(vec![]), &[WriteVerb::Create, WriteVerb::Patch], "delete");
+    assert!(plan(&world, &decision(vec![]), &grants(&[WriteVerb::Delete])).is_ok());
+    // What was made under a grant that was taken back can still go.
+    let mut none = super::world::grants();
+    none.writes.remove(0);
+    assert!(plan(&world, &decision(vec![]), &none).is_ok());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::world::{World, config_map, decision, description, grants, item};
 use crate::check::{CheckLimits, Rule, check};
-use crate::decision::{Body, Decision, Item, MysqlServer, Replication, SecretKey, Tls, TlsMode};
+use crate::decision::{Body, Decision, GeneratedSecret, Item, MysqlServer, Replication, SecretKey, Tls, TlsMode};
 use crate::description::Backends;
 use crate::facts::{External, Presence};
 use crate::inventory::{Backend, Entry, Inventory, Target};
@@ -97,4 +97,39 @@ fn servers_do_not_make_room_for_deletions() {
     assert_eq!(plan.blocked().len(), 3);
     let plan = self::plan(&world, &decision(servers().collect()), Presence::Present, true);
     assert!(plan.blocked().iter().all(|blocked| blocked.rule == Rule::EmptyDesiredSet), "{:?}", plan.blocked());
+}
+
+#[test]
+fn the_login_of_a_server_is_a_secret_of_the_resource_or_one_that_is_granted_by_name() {
+    let world = World::new();
+    let backends = Backends { mysql: true, ..Backends::default() };
+    let description = crate::Description { backends, ..description() };
+    let limits = CheckLimits { backends, ..CheckLimits::default() };
+    let refused = |decision: &Decision, names: &[&str]| {
+        let mut grants = grants();
+        grants.backends = backends;
+        grants.reads[0].names = names.iter().map(|name| (*name).into()).collect();
+        let facts = world.facts(decision);
+        let checked = check(propose(&facts, decision), &facts, &grants, &description, &limits);
+        checked.err().map(|refusal| refusal.problems().iter().map(|problem| problem.rule).collect::<Vec<_>>())
+    };
+    let alone = decision(vec![server("server/0", "db-0")]);
+    // User and password are of the same Secret.
+    assert_eq!(refused(&alone, &["other"]), Some(vec![Rule::SecretNotGranted; 2]));
+    assert_eq!(refused(&alone, &["other", "admin"]), None);
+    let made = GeneratedSecret { name: "admin".into(), ..secret_of_nothing() };
+    let made = Item { body: Body::Secret(made), ..item("secret", &[], json!({})) };
+    assert_eq!(refused(&decision(vec![made, server("server/0", "db-0")]), &["other"]), None);
+}
+
+fn secret_of_nothing() -> GeneratedSecret {
+    GeneratedSecret {
+        name: String::new(),
+        secret_type: "Opaque".into(),
+        plain: vec![("k".into(), "v".into())],
+        random: Vec::new(),
+        composed: Vec::new(),
+        generation: 0,
+        labels: Vec::new(),
+    }
 }

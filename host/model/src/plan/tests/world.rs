@@ -4,7 +4,7 @@ use crate::check::{CheckLimits, Refusal, check};
 use crate::decision::{Body, Decision, Item, ReadyWhen, RemovalPolicy, UpdatePolicy};
 use crate::description::Description;
 use crate::facts::{Facts, Found, LastWrite, ResourceFacts, Sighting, key_of};
-use crate::grant::{Grants, KindGrant};
+use crate::grant::{Grants, KindGrant, ReadGrant};
 use crate::kind::{Kind, ObjectKey};
 use crate::plan::{Action, Applied, Checked, Plan, StepResult, propose, targets, teardown};
 use crate::{names, ready};
@@ -215,8 +215,12 @@ fn merge(into: &mut Value, from: &Value) {
 }
 
 pub fn grants() -> Grants {
-    let grant =
-        |group: &str, kind: &str, cluster_scope| KindGrant { group: group.into(), kind: kind.into(), cluster_scope };
+    let grant = |group: &str, kind: &str, cluster_scope| KindGrant {
+        group: group.into(),
+        kind: kind.into(),
+        cluster_scope,
+        verbs: Vec::new(),
+    };
     Grants {
         writes: vec![
             grant("", "ConfigMap", false),
@@ -229,6 +233,13 @@ pub fn grants() -> Grants {
             grant("storage.k8s.io", "StorageClass", true),
             grant("database.example.com", "MySQL", false),
         ],
+        // The logins of servers are Secrets that other tests are about.
+        reads: vec![ReadGrant {
+            group: String::new(),
+            kind: "Secret".into(),
+            namespaces: Vec::new(),
+            names: vec!["s".into(), "admin".into()],
+        }],
         ..Grants::default()
     }
 }

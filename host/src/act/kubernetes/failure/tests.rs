@@ -132,3 +132,25 @@ fn long_and_multi_line_messages_are_cut_and_flattened() {
     assert!(text.len() < MESSAGE_LIMIT + 60);
     assert!(!text.contains('\n'));
 }
+
+#[test]
+fn a_missing_right_is_told_also_where_the_body_holds_secrets_and_nothing_else_is() {
+    let right = r#"secrets is forbidden: User "system:serviceaccount:a:b" cannot create resource "secrets" in API group "" in the namespace "shop""#;
+    let cluster = r#"clusterroles "x" is forbidden: User "u" cannot patch resource "clusterroles" in API group "rbac" at the cluster scope"#;
+    for text in [right, cluster] {
+        assert_eq!(missing_right(text), Some(text));
+        assert_eq!(missing_right(&format!("{text}: RBAC: role \"r\" not found")), Some(text));
+        let failure = Failure::Forbidden(format!("{text}: hunter2"));
+        assert_eq!(failure.without_text(), Failure::Forbidden(text.to_owned()));
+    }
+    for text in [
+        r#"admission webhook "w" denied the request: password hunter2 is too short"#,
+        r#"secrets "a" is forbidden: exceeded quota: hunter2"#,
+        r#"pods "a" is forbidden: violates PodSecurity "restricted:latest""#,
+        r#"a is forbidden: User "u" cannot see hunter2"#,
+        "",
+    ] {
+        assert_eq!(missing_right(text), None);
+        assert!(!Failure::Forbidden(text.into()).without_text().to_string().contains("hunter2"));
+    }
+}
