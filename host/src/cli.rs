@@ -1,20 +1,27 @@
 //! The command line: arguments come in, one of the subcommands runs, an exit code goes out. One file for each.
 
+mod about;
 mod azure;
 mod backup;
 #[cfg(feature = "dev")]
 mod cluster;
 mod connection;
+mod inspect;
 mod logging;
 mod mysql_login;
 #[cfg(feature = "dev")]
 mod node;
+mod output;
 #[cfg(feature = "dev")]
 mod processes;
 mod progress;
+mod pull;
+mod push;
+mod registry;
 mod restore;
 mod run;
 mod stop;
+mod verify;
 mod version;
 
 use clap::{Parser, Subcommand};
@@ -37,6 +44,10 @@ enum Command {
     Run(Box<run::Arguments>),
     Backup(Box<backup::Arguments>),
     Restore(Box<restore::Arguments>),
+    Push(Box<push::Arguments>),
+    Pull(Box<pull::Arguments>),
+    Inspect(Box<inspect::Arguments>),
+    Verify(Box<verify::Arguments>),
     #[cfg(feature = "dev")]
     Cluster(cluster::Arguments),
     #[cfg(feature = "dev")]
@@ -89,6 +100,10 @@ fn run(command: Command) -> anyhow::Result<()> {
             Command::Run(arguments) => run::run(*arguments).await,
             Command::Backup(arguments) => backup::run(*arguments).await,
             Command::Restore(arguments) => restore::run(*arguments).await,
+            Command::Push(arguments) => push::run(*arguments).await,
+            Command::Pull(arguments) => pull::run(*arguments).await,
+            Command::Inspect(arguments) => inspect::run(*arguments).await,
+            Command::Verify(arguments) => verify::run(*arguments).await,
             #[cfg(feature = "dev")]
             Command::Cluster(arguments) => cluster::run(arguments).await,
             #[cfg(feature = "dev")]
