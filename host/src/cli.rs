@@ -1,21 +1,28 @@
 //! The command line: arguments come in, one of the subcommands runs, an exit code goes out. One file for each.
 
+mod about;
 mod azure;
 mod backup;
 #[cfg(feature = "dev")]
 mod cluster;
 mod connection;
+mod inspect;
 mod logging;
 mod mysql_login;
 #[cfg(feature = "dev")]
 mod node;
+mod output;
 #[cfg(feature = "dev")]
 mod processes;
 mod progress;
 mod rbac;
+mod pull;
+mod push;
+mod registry;
 mod restore;
 mod run;
 mod stop;
+mod verify;
 mod version;
 
 use clap::{Parser, Subcommand};
@@ -39,6 +46,10 @@ enum Command {
     Backup(Box<backup::Arguments>),
     Restore(Box<restore::Arguments>),
     Rbac(Box<rbac::Arguments>),
+    Push(Box<push::Arguments>),
+    Pull(Box<pull::Arguments>),
+    Inspect(Box<inspect::Arguments>),
+    Verify(Box<verify::Arguments>),
     #[cfg(feature = "dev")]
     Cluster(cluster::Arguments),
     #[cfg(feature = "dev")]
@@ -92,6 +103,10 @@ fn run(command: Command) -> anyhow::Result<()> {
             Command::Backup(arguments) => backup::run(*arguments).await,
             Command::Restore(arguments) => restore::run(*arguments).await,
             Command::Rbac(arguments) => rbac::run(*arguments).await,
+            Command::Push(arguments) => push::run(*arguments).await,
+            Command::Pull(arguments) => pull::run(*arguments).await,
+            Command::Inspect(arguments) => inspect::run(*arguments).await,
+            Command::Verify(arguments) => verify::run(*arguments).await,
             #[cfg(feature = "dev")]
             Command::Cluster(arguments) => cluster::run(arguments).await,
             #[cfg(feature = "dev")]

@@ -27,6 +27,7 @@ pub mod logs;
 pub mod meter;
 pub mod plugin;
 pub mod question;
+pub mod surface;
 mod text;
 mod threads;
 mod ticker;

@@ -1,6 +1,7 @@
 //! `windlass backup`: takes a backup of a MySQL, and lists and verifies those that exist.
 
 use super::mysql_login::{self, endpoint};
+use super::output::{Output, say};
 use super::{progress, stop};
 use crate::backup::folder::Folder;
 use crate::backup::name::Name;
@@ -97,13 +98,6 @@ struct Take {
     /// Existing file that gets a short report as JSON, such as a container's termination message
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-}
-
-/// Form of the output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Output {
-    Text,
-    Json,
 }
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
@@ -235,9 +229,4 @@ fn list(source: &Path, output: Output) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Prints one result.
-pub(super) fn say(text: std::fmt::Arguments<'_>) -> anyhow::Result<()> {
-    Ok(writeln!(std::io::stdout().lock(), "{text}")?)
 }

@@ -47,6 +47,34 @@ pub(super) fn show(done: &'static str) -> (Arc<Progress>, Shown) {
     (progress, Shown(task, terminal))
 }
 
+/// Waits for work of a second or more with a line on a terminal that says for what and how long, or now and then a line of
+/// the log.
+pub(super) async fn waiting<T>(what: &str, work: impl Future<Output = T>) -> T {
+    let terminal = std::io::stderr().is_terminal();
+    let begun = tokio::time::Instant::now();
+    let mut ticks = tokio::time::interval(if terminal { ON_TERMINAL } else { IN_LOG });
+    let mut shown = false;
+    let mut work = std::pin::pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => {
+                if shown {
+                    let _ = write!(std::io::stderr(), "\r\x1b[K");
+                }
+                return done;
+            }
+            _ = ticks.tick() => match begun.elapsed().as_secs() {
+                0 => {}
+                seconds if terminal => {
+                    shown = true;
+                    let _ = write!(std::io::stderr(), "\r\x1b[K{what}, {seconds} s");
+                }
+                seconds => tracing::info!("{what}, {seconds} s"),
+            }
+        }
+    }
+}
+
 /// A number of bytes for people.
 pub(super) fn size(bytes: u64) -> String {
     let units = [(1_u64 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];

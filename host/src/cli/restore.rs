@@ -1,7 +1,8 @@
 //! `windlass restore`: brings a backup into a new, empty MySQL.
 
-use super::backup::{Output, Which, say};
+use super::backup::Which;
 use super::mysql_login::{self, endpoint};
+use super::output::{Output, say};
 use super::{progress, stop};
 use crate::backup::restore::{Restored, Wish, restore};
 use serde_json::json;

@@ -1,6 +1,6 @@
 //! `windlass run`: the host.
 
-use super::{azure, connection, stop};
+use super::{azure, connection, registry, stop};
 use crate::decide::Compiler;
 use crate::plugins::source::Options;
 use crate::run::{RunConfig, run as run_host};
@@ -28,9 +28,12 @@ pub(super) struct Arguments {
     /// Folder of the components that Plugins with `spec.source.file` name
     #[arg(long, value_name = "DIR")]
     plugin_files: Option<PathBuf>,
-    /// Fetch plugins from HOST:PORT though it is on this machine, and registries there without TLS
+    /// Fetch plugins from HOST:PORT though it is on this machine, and registries there without TLS; https://HOST:PORT with
     #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
     trust_plugin_source: Vec<String>,
+    /// File with certificates of authorities, in PEM, by which servers of plugins are checked besides those of the machine
+    #[arg(long, value_name = "FILE")]
+    plugin_source_ca: Option<PathBuf>,
     /// How often tags, files and ConfigMaps of Plugins are looked at again
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     plugin_refresh: Duration,
@@ -61,7 +64,9 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let shutdown = stop::on_signal()?;
     let client = arguments.connection.client().await?;
     let compiler = Compiler::child().context("cannot find the program of the host itself, which compiles plugins")?;
+    let authorities = registry::authorities(arguments.plugin_source_ca.as_deref())?;
     let resources = (!arguments.no_plugin_resources).then(|| Options {
+        authorities,
         files: arguments.plugin_files,
         trusted: arguments.trust_plugin_source.into_iter().collect(),
         refresh: arguments.plugin_refresh,
@@ -84,7 +89,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 /// A whole number with one of the units `s`, `m`, `h`. At least ten seconds: less is load without use.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is no time; write it as 30s, 10m or 2h");
     let (number, seconds) = [("s", 1), ("m", 60), ("h", 3600)]
         .iter()

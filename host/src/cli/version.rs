@@ -1,5 +1,6 @@
 //! `windlass version`: what this program is made of.
 
+use super::output::Output;
 use crate::serve::metrics::WASMTIME_VERSION;
 use std::io::Write as _;
 
@@ -10,12 +11,6 @@ pub(super) struct Arguments {
     /// Form of the output
     #[arg(long, short, value_enum, default_value_t = Output::Text)]
     output: Output,
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Output {
-    Text,
-    Json,
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {

@@ -105,6 +105,11 @@ fn ours(name: &str) -> Option<(&str, &str)> {
     name.strip_prefix(PACKAGE)?.split_once('@')
 }
 
+/// The contract that a name is of: `windlass:plugin@1.0.0`.
+pub(super) fn contract_of(name: &str) -> Option<String> {
+    ours(name).map(|(_, version)| format!("windlass:plugin@{version}"))
+}
+
 /// Every name of our package has a version that this host speaks (H4).
 fn version<'a>(names: impl Iterator<Item = &'a String>) -> Result<Contract, LoadError> {
     for name in names {

@@ -18,7 +18,8 @@ pub fn compare(description: &Description, grants: &Grants) -> Permissions {
     }
 }
 
-fn asked(description: &Description) -> BTreeSet<String> {
+/// What a plugin asks for.
+pub fn asked(description: &Description) -> BTreeSet<String> {
     let writes = description.writes.iter().map(|kind| word("write", &kind.group, &kind.kind));
     let reads = description.reads.iter().map(|query| word("read", &query.kind.group, &query.kind.kind));
     writes.chain(reads).chain(backends(&description.backends)).collect()

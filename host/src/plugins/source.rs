@@ -20,8 +20,11 @@ use std::time::Duration;
 pub struct Options {
     /// Folder that sources of kind `file` are in; none: there are no such sources.
     pub files: Option<PathBuf>,
-    /// `host:port` that may be reached though it is on this machine or link-local, without TLS.
+    /// What may be reached though it is on this machine or link-local: `host:port`, where a registry is spoken to without
+    /// TLS, or `https://host:port`.
     pub trusted: BTreeSet<String>,
+    /// Authorities whose word on a server is taken besides those of the machine.
+    pub authorities: web::Authorities,
     /// One fetch, from the first byte asked for to the last one received.
     pub deadline: Duration,
     /// How often tags, files and ConfigMaps are looked at again.
@@ -33,6 +36,7 @@ impl Default for Options {
         Options {
             files: None,
             trusted: BTreeSet::new(),
+            authorities: web::Authorities::default(),
             deadline: Duration::from_secs(60),
             refresh: Duration::from_secs(30),
         }
@@ -148,7 +152,7 @@ pub struct Fetcher {
 impl Fetcher {
     /// `client` reads ConfigMaps and pull secrets.
     pub fn new(options: Options, client: kube::Client) -> Self {
-        let web = web::Web::new(options.trusted.clone());
+        let web = web::Web::new(options.trusted.clone(), options.authorities.clone());
         Fetcher { options, client, web }
     }
 

@@ -1,11 +1,12 @@
 //! Whether a component is the one that is wanted, from whom it is wanted. What was fetched and what `spec.verify` asks for
 //! in; what was found, or why the component is not used, out. Pure.
 
+pub mod bundle;
 pub mod key;
 
 use super::resource::Verify;
-use super::source::Fetched;
 use super::source::oci::Signature;
+use super::source::{Fetched, SourceError};
 use crate::decide::Digest;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use key::PublicKey;
@@ -37,6 +38,14 @@ pub enum VerifyError {
         "spec.verify.cosignKeys asks for a signature, and only OCI artifacts have one; use spec.source.oci or spec.verify.digest"
     )]
     NoArtifact,
+    /// It is not known whether anybody signed.
+    #[error("the signatures of manifest {manifest} cannot be read: {error}")]
+    Unread {
+        /// Digest of the manifest.
+        manifest: String,
+        /// What the registry did.
+        error: SourceError,
+    },
     /// Nobody signed.
     #[error("manifest {manifest} has no signature; sign it with `cosign sign --key`")]
     Unsigned {
@@ -44,7 +53,9 @@ pub enum VerifyError {
         manifest: String,
     },
     /// Somebody else signed, or something else was signed.
-    #[error("none of the {count} signatures of manifest {manifest} is by one of spec.verify.cosignKeys: {last}")]
+    #[error(
+        "none of the {count} signatures of manifest {manifest} is by one of the cosign keys that are asked for: {last}"
+    )]
     NotByTheseKeys {
         /// Digest of the manifest.
         manifest: String,
@@ -62,6 +73,7 @@ impl VerifyError {
             VerifyError::Digest { .. } => "DigestMismatch",
             VerifyError::Key { .. } => "InvalidKey",
             VerifyError::NoArtifact => "SignatureImpossible",
+            VerifyError::Unread { .. } => "SignaturesUnread",
             VerifyError::Unsigned { .. } => "Unsigned",
             VerifyError::NotByTheseKeys { .. } => "SignatureMismatch",
         }
@@ -82,7 +94,10 @@ pub fn verify(fetched: &Fetched, wanted: &Verify) -> Result<(&'static str, Strin
     }
     if !cosign_keys.is_empty() {
         let artifact = fetched.artifact.as_ref().ok_or(VerifyError::NoArtifact)?;
-        let at = signed_by(&artifact.manifest, &artifact.signatures, cosign_keys)?;
+        let unread =
+            |error: &SourceError| VerifyError::Unread { manifest: artifact.manifest.clone(), error: error.clone() };
+        let keys = read(cosign_keys)?;
+        let at = signed_by(&artifact.manifest, artifact.signatures.as_ref().map_err(unread)?, &keys)?;
         return Ok(("Signed", format!("manifest {} is signed by spec.verify.cosignKeys[{at}]", artifact.manifest)));
     }
     Ok(match digest {
@@ -91,22 +106,23 @@ pub fn verify(fetched: &Fetched, wanted: &Verify) -> Result<(&'static str, Strin
     })
 }
 
+/// The keys of a spec.
+fn read(keys: &[String]) -> Result<Vec<PublicKey>, VerifyError> {
+    let read = keys.iter().enumerate();
+    read.map(|(at, pem)| PublicKey::read(pem).map_err(|message| VerifyError::Key { at, message })).collect()
+}
+
 /// Which of the keys signed a manifest.
 ///
 /// # Errors
 /// When none of them did.
-pub fn signed_by(manifest: &str, signatures: &[Signature], keys: &[String]) -> Result<usize, VerifyError> {
-    let keys: Vec<PublicKey> = keys
-        .iter()
-        .enumerate()
-        .map(|(at, pem)| PublicKey::read(pem).map_err(|message| VerifyError::Key { at, message }))
-        .collect::<Result<_, _>>()?;
+pub fn signed_by(manifest: &str, signatures: &[Signature], keys: &[PublicKey]) -> Result<usize, VerifyError> {
     if signatures.is_empty() {
         return Err(VerifyError::Unsigned { manifest: manifest.to_owned() });
     }
     let mut last = String::new();
     for signature in signatures {
-        match judge(manifest, signature, &keys) {
+        match judge(manifest, signature, keys) {
             Ok(at) => return Ok(at),
             Err(why) => last = why.into(),
         }
@@ -115,10 +131,14 @@ pub fn signed_by(manifest: &str, signatures: &[Signature], keys: &[String]) -> R
 }
 
 fn judge(manifest: &str, signature: &Signature, keys: &[PublicKey]) -> Result<usize, &'static str> {
-    let bytes = STANDARD.decode(signature.signature.trim()).map_err(|_| "a signature is no base64")?;
-    let at = keys.iter().position(|key| key.verifies(&signature.payload, &bytes)).ok_or("it is by another key")?;
+    let (payload, encoded) = match signature {
+        Signature::Simple { payload, signature } => (payload, signature),
+        Signature::Bundle(bytes) => return bundle::judge(manifest, bytes, keys),
+    };
+    let bytes = STANDARD.decode(encoded.trim()).map_err(|_| "a signature is no base64")?;
+    let at = keys.iter().position(|key| key.verifies(payload, &bytes)).ok_or("it is by another key")?;
     // Only what is signed is believed, and it has to be about this manifest.
-    let payload: Value = serde_json::from_slice(&signature.payload).map_err(|_| "what is signed is no JSON")?;
+    let payload: Value = serde_json::from_slice(payload).map_err(|_| "what is signed is no JSON")?;
     let text = |pointer: &str| payload.pointer(pointer).and_then(Value::as_str);
     if text("/critical/type") != Some("cosign container image signature") {
         return Err("what is signed is no signature of an artifact");

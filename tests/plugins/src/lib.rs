@@ -1,8 +1,12 @@
 //! What the suite of `Plugin` resources needs: a cluster with a host that serves them, components in versions that can be
-//! told apart, and servers that lie.
+//! told apart, servers that lie, and a registry that does not.
 
+pub mod command;
+pub mod identity;
+pub mod registry;
 pub mod scene;
 pub mod servers;
+pub mod signer;
 
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};

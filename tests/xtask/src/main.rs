@@ -35,6 +35,8 @@ enum Command {
     Bench(bench::Options),
     /// Finds or installs a MySQL server for tests and demo, and prints how to name it in the environment.
     Mysql,
+    /// Finds or installs a registry of images and cosign for tests, and prints how to name them in the environment.
+    Registry,
     /// Builds every plugin as a component and checks it against the contract.
     BuildPlugins {
         /// Folder for NAME.wasm and NAME.grants.yaml; without it `plugins` in cargo's target folder.
@@ -56,6 +58,11 @@ fn main() -> Result<()> {
         Command::Bench(options) => bench::bench(&options),
         Command::Mysql => {
             println!("export {}={}", tools::MYSQL, tools::mysql()?);
+            Ok(())
+        }
+        Command::Registry => {
+            let tools::Registry { server, signer } = tools::registry()?;
+            println!("export {}={} {}={}", tools::REGISTRY, server.display(), tools::COSIGN, signer.display());
             Ok(())
         }
         Command::BuildPlugins { out } => build::run(out),

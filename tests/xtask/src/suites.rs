@@ -99,6 +99,11 @@ impl Options {
         let without = [Suite::Unit, Suite::Faults, Suite::Hostile, Suite::Azure, Suite::Plugins];
         self.suite.is_empty() || !self.suite.iter().all(|suite| without.contains(suite))
     }
+
+    /// Whether a suite is asked for that runs a real registry.
+    fn needs_registry(&self) -> bool {
+        self.suite.is_empty() || self.suite.contains(&Suite::Plugins)
+    }
 }
 
 struct Program {
@@ -116,11 +121,15 @@ pub fn test(options: &Options) -> Result<()> {
     if let Some(mysql) = &mysql {
         println!("mysql: {mysql}");
     }
+    let registry = if options.needs_registry() { Some(tools::registry()?) } else { None };
+    if let Some(registry) = &registry {
+        println!("registry: {}, {}", registry.server.display(), registry.signer.display());
+    }
     let workspace = Workspace::find()?;
     let plugins = build::announce(&workspace, None)?;
     let mut programs = programs(&workspace)?;
     programs.retain(|suite, _| options.suite.is_empty() || options.suite.contains(suite));
-    let tools = Tools { kubectl, plugins, mysql };
+    let tools = Tools { kubectl, plugins, mysql, registry };
     // Real servers mostly wait, and are asked to be quick: all else runs beside them with what they leave.
     let served = programs.remove(&Suite::Mysql);
     let beside = served.is_some() && !programs.is_empty();
@@ -150,6 +159,7 @@ struct Tools {
     kubectl: PathBuf,
     plugins: PathBuf,
     mysql: Option<String>,
+    registry: Option<tools::Registry>,
 }
 
 /// A program that ended.
@@ -213,7 +223,7 @@ const AZURE_AT_A_TIME: &str = "8";
 /// Swaps of a plugin's versions among all suites; alone it is a thousand.
 const SWAPS_AMONG_ALL: &str = "50";
 
-/// Runs a program with what it needs: kubectl, plugins and MySQL. Whether it passed, and what it printed where that is
+/// Runs a program with what it needs: tools and plugins. Whether it passed, and what it printed where that is
 /// kept for later.
 fn run(suite: Suite, program: &Program, options: &Options, tools: &Tools, beside: bool) -> Result<(bool, String)> {
     let mut command = match suite {
@@ -228,6 +238,9 @@ fn run(suite: Suite, program: &Program, options: &Options, tools: &Tools, beside
     command.current_dir(&program.folder);
     command.env("KUBECTL", &tools.kubectl).env("WINDLASS_PLUGINS", &tools.plugins);
     command.envs(tools.mysql.as_ref().map(|mysql| (tools::MYSQL, mysql)));
+    if let Some(tools::Registry { server, signer }) = &tools.registry {
+        command.env(tools::REGISTRY, server).env(tools::COSIGN, signer);
+    }
     command.args(&options.filter);
     if options.live && suite == Suite::Azure {
         command.args(["--ignored", "live", "--nocapture"]);

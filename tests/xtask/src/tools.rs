@@ -1,10 +1,13 @@
 //! Tools that the commands need and a fresh machine may lack: found where they are, else installed into a private
 //! folder. Each answers with a path, and says what it did.
 
+mod debian;
 mod mysql;
+mod registry;
 
 use anyhow::{Context, Result, bail};
 pub use mysql::{VARIABLE as MYSQL, mysql};
+pub use registry::{Registry, SERVER as REGISTRY, SIGNER as COSIGN, registry};
 use std::path::PathBuf;
 use std::process::Command;
 

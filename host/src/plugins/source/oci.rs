@@ -5,25 +5,26 @@
 //! Nothing that a registry says is believed: manifests and blobs are what their digests say, or they are not used.
 
 pub mod artifact;
+pub mod docker;
 pub mod login;
 pub mod push;
 pub mod reference;
+mod refusal;
+mod signatures;
 
-use super::web::{Answer, Web, unexpected};
+use super::web::{Answer, Web};
 use super::{Fetched, SourceError};
 use crate::decide::Digest;
 use artifact::Manifest;
 use http::{Method, header};
 pub use login::{Login, login};
 use reference::Reference;
+use refusal::refused;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Bytes of a manifest, as registries limit it.
 const LARGEST_MANIFEST: usize = 4 << 20;
-/// Bytes of a signed payload.
-const LARGEST_PAYLOAD: usize = 64 << 10;
-/// Signatures of one artifact that are looked at.
-const MOST_SIGNATURES: usize = 32;
 
 /// What was pulled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,17 +33,24 @@ pub struct Artifact {
     pub reference: Reference,
     /// Digest of its manifest, `sha256:…`: what signatures are about.
     pub manifest: String,
-    /// Whose signatures these are is not judged yet.
-    pub signatures: Vec<Signature>,
+    /// What its manifest says of it. Nobody vouches for that.
+    pub annotations: BTreeMap<String, String>,
+    /// Whose signatures these are is not judged yet. Where they cannot be read, that matters to who asks for one.
+    pub signatures: Result<Vec<Signature>, SourceError>,
 }
 
 /// A signature as cosign stores it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Signature {
-    /// What was signed.
-    pub payload: Vec<u8>,
-    /// The signature in base64.
-    pub signature: String,
+pub enum Signature {
+    /// A payload of cosign's own, under a tag that ends in `.sig`.
+    Simple {
+        /// What was signed.
+        payload: Vec<u8>,
+        /// The signature in base64.
+        signature: String,
+    },
+    /// A sigstore bundle, among what refers to the artifact.
+    Bundle(Vec<u8>),
 }
 
 /// A registry, with a login.
@@ -72,8 +80,9 @@ impl Registry {
             return Err(SourceError::TooLarge { what: reference.into(), limit });
         }
         let bytes = self.blob(&parsed, &layer.digest, limit).await?;
-        let signatures = self.signatures(&parsed, &digest).await?;
-        let artifact = Artifact { reference: parsed, manifest: digest.clone(), signatures };
+        let signatures = self.signatures(&parsed, &digest).await;
+        let Manifest { annotations, .. } = manifest;
+        let artifact = Artifact { reference: parsed, manifest: digest.clone(), annotations, signatures };
         Ok(Fetched { bytes, from: format!("{reference}, manifest {digest}"), artifact: Some(artifact) })
     }
 
@@ -87,16 +96,25 @@ impl Registry {
     }
 
     /// A manifest and its digest.
-    pub(super) async fn manifest(
+    async fn manifest(&self, reference: &Reference, selector: &str) -> Result<(Manifest, String), SourceError> {
+        let (text, digest, url) = self.document(reference, selector, artifact::MANIFEST).await?;
+        let manifest = serde_json::from_slice(&text)
+            .map_err(|error| SourceError::Dishonest { what: url, message: format!("no OCI manifest: {error}") })?;
+        Ok((manifest, digest))
+    }
+
+    /// The text of what has a tag or digest, its digest, and where it is.
+    async fn document(
         &self,
         reference: &Reference,
         selector: &str,
-    ) -> Result<(Manifest, String), SourceError> {
+        media_type: &str,
+    ) -> Result<(Vec<u8>, String, String), SourceError> {
         let url = format!("{}/manifests/{selector}", self.base(reference));
-        let accept = [(header::ACCEPT, artifact::MANIFEST.to_owned())];
+        let accept = [(header::ACCEPT, media_type.to_owned())];
         let answer = self.ask(Method::GET, &url, &accept, Vec::new(), LARGEST_MANIFEST).await?;
         if answer.status != 200 {
-            return Err(unexpected(&url, answer.status));
+            return Err(refused(&url, &answer));
         }
         let digest = format!("sha256:{}", Digest::of(&answer.body));
         let lie = |message: String| SourceError::Dishonest { what: url.clone(), message };
@@ -107,16 +125,14 @@ impl Registry {
         if let Some(told) = told.filter(|told| told.starts_with("sha256:") && *told != digest) {
             return Err(lie(format!("the registry says that the digest is {told}, and it is {digest}")));
         }
-        let manifest =
-            serde_json::from_slice(&answer.body).map_err(|error| lie(format!("no OCI manifest: {error}")))?;
-        Ok((manifest, digest))
+        Ok((answer.body, digest, url))
     }
 
     async fn blob(&self, reference: &Reference, digest: &str, limit: usize) -> Result<Vec<u8>, SourceError> {
         let url = format!("{}/blobs/{digest}", self.base(reference));
         let answer = self.ask(Method::GET, &url, &[], Vec::new(), limit).await?;
         if answer.status != 200 {
-            return Err(unexpected(&url, answer.status));
+            return Err(refused(&url, &answer));
         }
         let found = format!("sha256:{}", Digest::of(&answer.body));
         if found != digest {
@@ -126,25 +142,9 @@ impl Registry {
         Ok(answer.body)
     }
 
-    /// Signatures are artifacts of their own, under a tag that is made of the digest that they are about.
-    async fn signatures(&self, reference: &Reference, digest: &str) -> Result<Vec<Signature>, SourceError> {
-        let manifest = match self.manifest(reference, &artifact::signature_tag(digest)).await {
-            Ok((manifest, _)) => manifest,
-            Err(SourceError::Missing { .. }) => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
-        let mut signatures = Vec::new();
-        for layer in manifest.layers.iter().take(MOST_SIGNATURES) {
-            let Some(signature) = layer.annotations.get(artifact::SIGNATURE) else { continue };
-            let payload = self.blob(reference, &layer.digest, LARGEST_PAYLOAD).await?;
-            signatures.push(Signature { payload, signature: signature.clone() });
-        }
-        Ok(signatures)
-    }
-
     fn base(&self, reference: &Reference) -> String {
-        let scheme = if self.web.trusts(&reference.authority()) { "http" } else { "https" };
-        format!("{scheme}://{}/v2/{}", reference.registry, reference.repository)
+        let scheme = if self.web.speaks_plainly(&reference.authority()) { "http" } else { "https" };
+        format!("{scheme}://{}/v2/{}", reference.host(), reference.repository)
     }
 
     /// One request, with the login once the registry asks for one. Only what asks is redirected: uploads never are.
@@ -156,7 +156,8 @@ impl Registry {
         body: Vec<u8>,
         limit: usize,
     ) -> Result<Answer, SourceError> {
-        for try_ in 0..2 {
+        let mut tries = 0;
+        loop {
             let mut all = headers.to_vec();
             let granted = self.granted.lock().unwrap_or_else(PoisonError::into_inner).clone();
             all.extend(granted.map(|granted| (header::AUTHORIZATION, granted)));
@@ -165,7 +166,8 @@ impl Registry {
                 Method::HEAD => self.web.head(url, &all).await?,
                 _ => self.web.send(method.clone(), url, &all, body.clone(), limit).await?,
             };
-            if answer.status != 401 || try_ > 0 {
+            tries += 1;
+            if answer.status != 401 || tries > 1 {
                 return Ok(answer);
             }
             let Some(challenge) = answer.header(header::WWW_AUTHENTICATE) else { return Ok(answer) };
@@ -174,6 +176,5 @@ impl Registry {
                 None => return Ok(answer),
             }
         }
-        Err(unexpected(url, 401))
     }
 }

@@ -5,6 +5,7 @@
 //! a name resolves to it: the connection is made to the very address that was judged.
 
 mod address;
+mod authorities;
 
 use super::SourceError;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
@@ -21,6 +22,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tower::util::BoxCloneSyncService;
 
+pub use authorities::{Authorities, read as read_authorities};
+
 /// Redirects that are followed.
 const HOPS: usize = 5;
 /// A connection.
@@ -36,6 +39,7 @@ type Inner = Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>;
 #[derive(Clone)]
 pub struct Web {
     trusted: Arc<BTreeSet<String>>,
+    authorities: Authorities,
     /// For addresses that others reach as well, and for those that the operator trusts.
     clients: Arc<[OnceLock<Result<Inner, String>>; 2]>,
 }
@@ -69,13 +73,19 @@ pub fn unexpected(url: &str, status: u16) -> SourceError {
 }
 
 impl Web {
-    /// `trusted` are `host:port` that may be on this machine, and without TLS where a registry is.
-    pub fn new(trusted: BTreeSet<String>) -> Self {
-        Web { trusted: Arc::new(trusted), clients: Arc::new([OnceLock::new(), OnceLock::new()]) }
+    /// `trusted` may be on this machine: `host:port`, without TLS where a registry is there, or `https://host:port`.
+    /// Servers are checked by `authorities` and those of the machine.
+    pub fn new(trusted: BTreeSet<String>, authorities: Authorities) -> Self {
+        Web { trusted: Arc::new(trusted), authorities, clients: Arc::new([OnceLock::new(), OnceLock::new()]) }
     }
 
     /// The operator trusts this `host:port`.
     pub fn trusts(&self, authority: &str) -> bool {
+        self.speaks_plainly(authority) || self.trusted.contains(&format!("https://{authority}"))
+    }
+
+    /// The operator trusts this `host:port`, and wants no TLS there where the protocol leaves the choice.
+    pub fn speaks_plainly(&self, authority: &str) -> bool {
         self.trusted.contains(authority)
     }
 
@@ -153,7 +163,8 @@ impl Web {
         let request = request.body(Full::new(Bytes::from(body))).map_err(|error| unreachable(error.to_string()))?;
         let response = self.client(trusted)?.request(request).await;
         let response = response.map_err(|error| {
-            address::of_failure(url, &error).unwrap_or_else(|| unreachable(crate::watch::page::chain(&error)))
+            address::of_failure(url, &error)
+                .unwrap_or_else(|| unreachable(authorities::explained(crate::watch::page::chain(&error))))
         })?;
         let (parts, mut stream) = response.into_parts();
         let length =
@@ -194,20 +205,17 @@ impl Web {
 
     fn client(&self, trusted: bool) -> Result<&Inner, SourceError> {
         let slot = &self.clients[usize::from(trusted)];
-        let built = slot.get_or_init(|| build(trusted));
+        let built = slot.get_or_init(|| build(trusted, &self.authorities));
         built.as_ref().map_err(|message| SourceError::Unusable(message.clone()))
     }
 }
 
-fn build(trusted: bool) -> Result<Inner, String> {
+fn build(trusted: bool, authorities: &Authorities) -> Result<Inner, String> {
     let resolver = tower::service_fn(move |name: Name| address::resolve(name, trusted));
     let mut connector = HttpConnector::new_with_resolver(Resolver::new(resolver));
     connector.enforce_http(false);
     connector.set_connect_timeout(Some(CONNECT));
-    let provider = rustls::crypto::ring::default_provider();
-    let tls = HttpsConnectorBuilder::new()
-        .with_provider_and_native_roots(provider)
-        .map_err(|error| format!("this machine has no certificates of authorities to check servers by: {error}"))?;
+    let tls = HttpsConnectorBuilder::new().with_tls_config(authorities::configuration(authorities)?);
     let connector = tls.https_or_http().enable_http1().wrap_connector(connector);
     Ok(Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector))
 }
@@ -220,6 +228,11 @@ fn parse(url: &str) -> Result<Uri, SourceError> {
         return Err(SourceError::Unusable(format!("{url} is no URL of http or https with a host and without a login")));
     }
     Ok(uri)
+}
+
+/// `host:port` of a URL.
+pub(super) fn authority_of(url: &str) -> Result<String, SourceError> {
+    parse(url).map(|uri| authority(&uri))
 }
 
 /// `host:port`.

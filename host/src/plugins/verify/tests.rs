@@ -25,13 +25,14 @@ impl Signer {
 
     fn sign(&self, payload: &[u8]) -> Signature {
         let signature = self.0.sign(&SystemRandom::new(), payload).unwrap();
-        Signature { payload: payload.to_vec(), signature: STANDARD.encode(signature.as_ref()) }
+        Signature::Simple { payload: payload.to_vec(), signature: STANDARD.encode(signature.as_ref()) }
     }
 }
 
 fn fetched(signatures: Vec<Signature>) -> Fetched {
     let reference = Reference::parse("r.example/a:1").unwrap();
-    let artifact = Artifact { reference, manifest: "sha256:aa".into(), signatures };
+    let (manifest, annotations) = ("sha256:aa".to_owned(), Default::default());
+    let artifact = Artifact { reference, manifest, annotations, signatures: Ok(signatures) };
     Fetched { bytes: b"code".to_vec(), from: "r.example/a:1".into(), artifact: Some(artifact) }
 }
 
@@ -57,15 +58,21 @@ fn a_signature_by_another_key_of_another_manifest_or_of_something_else_is_none()
     assert!(reason(Signer::new().sign(&good)).contains("by another key"));
     assert!(reason(signer.sign(&payload("r.example/a", "sha256:bb"))).contains("another manifest"));
     assert!(reason(signer.sign(b"{}")).contains("no signature of an artifact"));
-    let changed = Signature { payload: good.iter().map(|byte| byte ^ 1).collect(), ..signer.sign(&good) };
+    let Signature::Simple { signature, .. } = signer.sign(&good) else { unreachable!() };
+    let changed = Signature::Simple { payload: good.iter().map(|byte| byte ^ 1).collect(), signature };
     assert!(reason(changed).contains("by another key"));
-    assert!(reason(Signature { signature: "?".into(), ..signer.sign(&good) }).contains("base64"));
+    assert!(reason(Signature::Simple { signature: "?".into(), payload: good }).contains("base64"));
 }
 
 #[test]
 fn what_is_not_signed_and_what_cannot_be_is_refused_by_name() {
     let keys = asking(&[Signer::new().pem()]);
     assert_eq!(verify(&fetched(vec![]), &keys).unwrap_err().reason(), "Unsigned");
+    let mut unread = fetched(vec![]);
+    let error = SourceError::Unreachable { what: "u".into(), message: "500".into() };
+    unread.artifact.as_mut().unwrap().signatures = Err(error);
+    assert_eq!(verify(&unread, &keys).unwrap_err().reason(), "SignaturesUnread");
+    assert_eq!(verify(&unread, &Verify::default()).unwrap().0, "NotAsked");
     let plain = Fetched { artifact: None, ..fetched(vec![]) };
     assert_eq!(verify(&plain, &keys).unwrap_err().reason(), "SignatureImpossible");
     assert_eq!(verify(&fetched(vec![]), &asking(&["no key".into()])).unwrap_err().reason(), "InvalidKey");

@@ -55,7 +55,8 @@ fn a_server_that_still_moves_a_large_transaction_is_not_taken_for_one_that_hangs
         backend.see(&wish).await;
         tokio::time::sleep(Duration::from_millis(600)).await;
         assert!(!backend.see(&wish).await.facts.can_commit);
-        let large = tokio::spawn(async move { large.query_drop("INSERT INTO d.large VALUES (REPEAT('x', 1 << 20))").await });
+        let large =
+            tokio::spawn(async move { large.query_drop("INSERT INTO d.large VALUES (REPEAT('x', 1 << 20))").await });
         let moving = async || backend.see(&wish).await.facts.can_commit;
         for attempt in 0.. {
             if moving().await {

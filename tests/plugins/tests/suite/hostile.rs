@@ -113,7 +113,7 @@ async fn settings_that_the_plugin_refuses_keep_it_out() -> Result<()> {
     refused(&guest, "Compatible", "InvalidSettings", &["image", "is missing"]).await
 }
 
-fn with_versions(versions: Value) -> Result<Vec<u8>> {
+pub fn with_versions(versions: Value) -> Result<Vec<u8>> {
     let mut description = description("guest");
     description["serves"][0] = definition(versions);
     Guest::idle().describing(description).build()
@@ -125,7 +125,7 @@ fn definition(versions: Value) -> Value {
     definition
 }
 
-fn version(name: &str, storage: bool, spec: Value) -> Value {
+pub fn version(name: &str, storage: bool, spec: Value) -> Value {
     let mut version = crd("guest")["spec"]["versions"][0].clone();
     version["name"] = name.into();
     version["storage"] = storage.into();

@@ -4,7 +4,7 @@ use crate::{COMPILER, grants};
 use anyhow::Result;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use plugins_suite::scene::Scene;
-use plugins_suite::servers::{Web, answer};
+use plugins_suite::servers::{Web, answer, redirect, truncated};
 use plugins_suite::{greeting, sha256};
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
@@ -107,6 +107,64 @@ async fn a_registry_that_lies_about_a_digest_is_not_believed() -> Result<()> {
         })
         .await?;
     scene.end().await
+}
+
+/// A registry whose manifests are sound and whose blobs are answered so is left, by name; what served before goes on.
+async fn refused(
+    blob: impl Fn(&[u8]) -> Option<Vec<u8>> + Send + Sync + 'static,
+    reason: &str,
+    words: &[&str],
+) -> Result<()> {
+    let (good, wanted) = (greeting("Hello, ", 1)?, greeting("Salve, ", 2)?);
+    let sound = manifest("application/wasm", &wanted, json!({}));
+    let web = Web::start(move |path| {
+        if path.contains("/blobs/") {
+            return blob(&wanted);
+        }
+        let found = path == format!("{NAME}/manifests/1");
+        Some(if found { answer("200 OK", "", &sound) } else { answer("404 Not Found", "", b"{}") })
+    })
+    .await?;
+    let authority = web.authority.clone();
+    let scene = Scene::start(COMPILER, |config| {
+        if let Some(resources) = &mut config.resources {
+            resources.trusted.insert(authority);
+        }
+    })
+    .await?;
+    let file = scene.put("a.wasm", &good)?;
+    scene.apply("greeting", json!({"source": file, "grants": grants()})).await?;
+    scene.until_serves("greeting", &good).await?;
+    scene.apply("greeting", json!({"source": source(&web, ":1"), "grants": grants()})).await?;
+    let message = scene.until_says("greeting", "Fetched", "False", reason).await?;
+    for word in words {
+        assert!(message.contains(word), "{word} in {message}");
+    }
+    scene.until_says("greeting", "Serving", "True", "PreviousVersion").await?;
+    scene.end().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_registry_is_left_after_the_deadline() -> Result<()> {
+    refused(|_| None, "SourceTooSlow", &["within 3 s"]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_that_cuts_a_blob_short_is_not_believed() -> Result<()> {
+    refused(|blob| Some(truncated(blob)), "SourceDishonest", &["broke off"]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_that_redirects_to_this_machine_is_not_followed() -> Result<()> {
+    let secret = Web::start(|_| panic!("the redirect was followed")).await?;
+    let to = format!("http://{}/blob", secret.authority);
+    refused(move |_| Some(redirect(&to)), "AddressRefused", &["127.0.0.1", "this machine or link-local"]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_that_redirects_to_a_metadata_service_is_not_followed() -> Result<()> {
+    let to = "http://169.254.169.254/latest/meta-data/";
+    refused(move |_| Some(redirect(to)), "AddressRefused", &["169.254.169.254"]).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,10 +2,12 @@
 
 use crate::{COMPILER, grants};
 use anyhow::{Context, Result};
+use plugins_suite::identity::Identity;
 use plugins_suite::scene::Scene;
 use plugins_suite::servers::{Web, answer, redirect, truncated};
 use plugins_suite::{greeting, sha256};
 use serde_json::{Value, json};
+use windlass::plugins::source::web::read_authorities;
 use windlass::run::RunConfig;
 
 /// A host that trusts these servers though they are on this machine.
@@ -57,6 +59,59 @@ async fn a_component_is_fetched_over_http_and_through_a_redirect_to_where_one_ma
     let scene = Scene::start(COMPILER, trusting(&[&web.authority])).await?;
     scene.apply("greeting", json!({"source": http(&web.authority, "/a.wasm", &component), "grants": grants()})).await?;
     scene.until_serves("greeting", &component).await?;
+    scene.end().await
+}
+
+/// A host that trusts a server with TLS on this machine, and an authority where one is given.
+async fn behind_tls(web: &Web, authority: Option<&Identity>) -> Result<Scene> {
+    let trusted = format!("https://{}", web.authority);
+    let authorities = match authority {
+        Some(identity) => read_authorities(identity.authority.as_bytes()).map_err(anyhow::Error::msg)?,
+        None => Default::default(),
+    };
+    Scene::start(COMPILER, |config| {
+        if let Some(resources) = &mut config.resources {
+            resources.trusted.insert(trusted);
+            resources.authorities = authorities;
+        }
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_component_is_fetched_over_https_from_a_server_that_a_known_authority_vouches_for() -> Result<()> {
+    let (identity, component) = (Identity::new()?, greeting("Hello, ", 1)?);
+    let body = component.clone();
+    let web = Web::with(Some(&identity), move |_| Some(answer("200 OK", "", &body))).await?;
+    let mut source = http(&web.authority, "/a.wasm", &component);
+    source["http"]["url"] = format!("https://{}/a.wasm", web.authority).into();
+    let spec = json!({"source": source, "grants": grants()});
+    let other = Identity::new()?;
+    for stranger in [None, Some(&other)] {
+        let scene = behind_tls(&web, stranger).await?;
+        scene.apply("greeting", spec.clone()).await?;
+        let message = scene.until_says("greeting", "Fetched", "False", "SourceUnreachable").await?;
+        assert!(message.contains("certificate") && message.contains("--plugin-source-ca"), "{message}");
+        scene.end().await?;
+    }
+    let scene = behind_tls(&web, Some(&identity)).await?;
+    scene.apply("greeting", spec).await?;
+    scene.until_serves("greeting", &component).await?;
+    scene.end().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redirect_that_gives_tls_up_is_not_followed() -> Result<()> {
+    let identity = Identity::new()?;
+    let plain = Web::start(|_| panic!("the redirect was followed")).await?;
+    let to = format!("http://{}/a.wasm", plain.authority);
+    let web = Web::with(Some(&identity), move |_| Some(redirect(&to))).await?;
+    let scene = behind_tls(&web, Some(&identity)).await?;
+    let mut source = http(&web.authority, "/a.wasm", b"x");
+    source["http"]["url"] = format!("https://{}/a.wasm", web.authority).into();
+    scene.apply("greeting", json!({"source": source, "grants": grants()})).await?;
+    let message = scene.until_says("greeting", "Fetched", "False", "SourceDishonest").await?;
+    assert!(message.contains("it redirects from TLS to"), "{message}");
     scene.end().await
 }
 

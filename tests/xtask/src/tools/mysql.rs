@@ -3,11 +3,10 @@
 
 mod debian;
 
+use super::debian::{lock, wrap};
 use super::{folder, on_path, variable};
 use anyhow::{Context, Result, bail};
 use serde_json::json;
-use std::fs::File;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -74,7 +73,7 @@ fn system(folder: &Path, server: &Path) -> Result<PathBuf> {
     programs.extend(WELCOME.iter().filter_map(|name| Some((*name, vec![find(name)?.display().to_string()]))));
     let draft = folder.join(format!("mysql.{}.partial", std::process::id()));
     describe(&draft, &target, &version, &programs, &[])?;
-    let _held = lock(folder)?;
+    let _held = lock(folder, "mysql")?;
     // A description of another server of this version is replaced.
     let _ = std::fs::remove_dir_all(&target);
     std::fs::rename(&draft, &target).with_context(|| format!("could not make {}", target.display()))?;
@@ -91,35 +90,10 @@ fn describe(
     programs: &[(&str, Vec<String>)],
     arguments: &[String],
 ) -> Result<()> {
-    let bin = draft.join("bin");
-    std::fs::create_dir_all(&bin).with_context(|| format!("could not create {}", bin.display()))?;
-    for (name, words) in programs {
-        let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
-        let path = bin.join(name);
-        let written = std::fs::write(&path, format!("#!/bin/sh\nexec {} \"$@\"\n", words.join(" ")))
-            .and_then(|()| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)));
-        written.with_context(|| format!("could not write {}", path.display()))?;
-    }
+    wrap(&draft.join("bin"), programs)?;
     let text = json!({ "version": version, "bin": target.join("bin"), "arguments": arguments });
     let file = draft.join(FILE);
     std::fs::write(&file, format!("{text:#}\n")).with_context(|| format!("could not write {}", file.display()))
-}
-
-/// A word as a shell reads it, whatever is in it.
-fn quoted(word: &str) -> String {
-    format!("'{}'", word.replace('\'', "'\\''"))
-}
-
-/// Only one at a time installs; the lock goes with the file.
-fn lock(folder: &Path) -> Result<File> {
-    let path = folder.join("mysql.lock");
-    let file = File::options().create(true).append(true).open(&path);
-    let file = file.with_context(|| format!("could not open {}", path.display()))?;
-    if file.try_lock().is_err() {
-        println!("waiting for another installation of MySQL to end (it holds {})", path.display());
-        file.lock().with_context(|| format!("could not lock {}", path.display()))?;
-    }
-    Ok(file)
 }
 
 /// The version of a server that says it by this command; an error where it is too old or another product.

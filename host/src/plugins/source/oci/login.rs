@@ -1,7 +1,8 @@
 //! Logins of registries. A pull secret in, credentials for one registry out; a challenge in, an `Authorization` out.
 
 use super::super::SourceError;
-use super::super::web::Web;
+use super::super::web::{Web, authority_of, unexpected};
+use super::docker;
 use super::reference::Reference;
 use crate::plugins::resource::SecretName;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -24,11 +25,12 @@ impl Login {
 
     /// From a docker configuration, for one registry.
     pub fn of_docker_config(config: &Value, registry: &str) -> Option<Login> {
+        let registry = docker::key(registry);
         let entry = config.get("auths")?.as_object()?.iter().find_map(|(host, entry)| {
             let host = host.trim_start_matches("https://").trim_start_matches("http://");
             (host.split('/').next() == Some(registry)).then_some(entry)
         })?;
-        let text = |field: &str| entry.get(field).and_then(Value::as_str);
+        let text = |field: &str| entry.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
         match (text("auth"), text("username"), text("password")) {
             (Some(auth), _, _) => Some(Login(Arc::new(Redacted::new(auth.to_owned())))),
             (None, Some(name), Some(password)) => Some(Login::new(name, password)),
@@ -89,8 +91,7 @@ pub(super) async fn answer(
     let dishonest = |message: &str| SourceError::Dishonest { what: url.to_owned(), message: message.into() };
     let realm = parameter("realm").ok_or_else(|| dishonest("the registry names no token service"))?;
     // A password is never sent without TLS, but to a host that the operator trusts.
-    let own = url.starts_with("http://");
-    if !realm.starts_with("https://") && !own {
+    if !realm.starts_with("https://") && !web.speaks_plainly(&authority_of(&realm)?) {
         return Err(dishonest("its token service has no TLS"));
     }
     let query: Vec<String> =
@@ -100,7 +101,7 @@ pub(super) async fn answer(
     let headers: Vec<_> = login.map(|login| (header::AUTHORIZATION, login.basic())).into_iter().collect();
     let answer = web.get(&at, &headers, 1 << 20).await?;
     if answer.status != 200 {
-        return Err(super::unexpected(&realm, answer.status));
+        return Err(unexpected(&realm, answer.status));
     }
     let answer: Value =
         serde_json::from_slice(&answer.body).map_err(|_| dishonest("its token service gives no token"))?;
@@ -149,5 +150,8 @@ mod tests {
         let config = json!({"auths": {"https://r.example/v1/": {"username": "a", "password": "b"}}});
         assert_eq!(Login::of_docker_config(&config, "r.example").unwrap().basic(), "Basic YTpi");
         assert!(Login::of_docker_config(&config, "r.example.org").is_none());
+        let config = json!({"auths": {"https://index.docker.io/v1/": {"auth": "YTpi"}, "r.example": {}}});
+        assert_eq!(Login::of_docker_config(&config, "docker.io").unwrap().basic(), "Basic YTpi");
+        assert!(Login::of_docker_config(&config, "r.example").is_none());
     }
 }

@@ -69,11 +69,34 @@ impl Reference {
         self.digest.clone().or_else(|| self.tag.clone()).unwrap_or_else(|| "latest".into())
     }
 
+    /// The host that serves the registry, with its port where one is given. That of Docker Hub has another name.
+    pub fn host(&self) -> &str {
+        match self.registry.as_str() {
+            "docker.io" | "index.docker.io" => "registry-1.docker.io",
+            registry => registry,
+        }
+    }
+
     /// `host:port`.
     pub fn authority(&self) -> String {
-        let port =
-            self.registry.rsplit_once(':').is_some_and(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
-        if port { self.registry.clone() } else { format!("{}:443", self.registry) }
+        let host = self.host();
+        let port = host.rsplit_once(':').is_some_and(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+        if port { host.to_owned() } else { format!("{host}:443") }
+    }
+
+    /// The registry is on this machine, by its address or by the name that every machine has for itself.
+    pub fn is_on_this_machine(&self) -> bool {
+        let host = match self.registry.rsplit_once(':') {
+            Some((host, port)) if !port.contains(']') => host,
+            _ => self.registry.as_str(),
+        };
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        bare == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    }
+
+    /// The same repository, by the digest of a manifest.
+    pub fn by_digest(&self, digest: &str) -> Reference {
+        Reference { digest: Some(digest.to_owned()), ..self.clone() }
     }
 }
 
@@ -105,6 +128,30 @@ mod tests {
         assert_eq!((reference.selector(), reference.authority()), (digest, "registry.example.com:443".into()));
         assert_eq!(reference.to_string(), text);
         assert_eq!(Reference::parse("r.example/a").unwrap().selector(), "latest");
+    }
+
+    #[test]
+    fn a_registry_on_this_machine_is_known_by_name_and_address() {
+        for (text, own) in [
+            ("localhost:5000/a", true),
+            ("localhost/a", true),
+            ("127.0.0.1:5000/a", true),
+            ("127.8.8.8:1/a", true),
+            ("[::1]:5000/a", true),
+            ("[::1]/a", true),
+            ("localhost.example.com/a", false),
+            ("10.0.0.1:5000/a", false),
+            ("[fd00::1]:5000/a", false),
+        ] {
+            assert_eq!(Reference::parse(text).unwrap().is_on_this_machine(), own, "{text}");
+        }
+    }
+
+    #[test]
+    fn docker_hub_is_served_by_another_host() {
+        let reference = Reference::parse("docker.io/team/a:1").unwrap();
+        assert_eq!((reference.host(), reference.to_string().as_str()), ("registry-1.docker.io", "docker.io/team/a:1"));
+        assert_eq!(reference.authority(), "registry-1.docker.io:443");
     }
 
     #[test]
