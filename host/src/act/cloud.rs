@@ -26,6 +26,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+/// Milliseconds until a place is looked at again from which there was no answer.
+const AGAIN: u64 = 2_000;
 /// How often a write-down is tried again because the resource changed meanwhile.
 const ATTEMPTS: usize = 5;
 
@@ -67,6 +69,8 @@ pub struct Told {
     pub touched: BTreeSet<String>,
     /// When Azure's pause ends.
     pub paused_until: Option<Instant>,
+    /// When to look again because there was no answer.
+    pub again: Option<Instant>,
 }
 
 impl CloudHands<'_> {
@@ -194,7 +198,10 @@ impl CloudHands<'_> {
             now: self.clock.now(),
         };
         let sent = record.existence == Existence::Sent;
-        let found = self.azure.still_ours(&looking, &place, &record).await.map_err(|silence| self.silence(&silence))?;
+        let found = self.azure.still_ours(&looking, &place, &record).await.map_err(|silence| {
+            self.told().touched.insert(key.clone());
+            self.silence(&silence)
+        })?;
         let etag = match found {
             Some((true, etag)) => etag,
             None if sent => None,
@@ -235,13 +242,16 @@ impl CloudHands<'_> {
                 noted.existence = Existence::Sent;
                 book.journal.put(key, noted.clone());
                 book.write(actor, resource, false).await.map_err(Trouble::Failed)?;
+            } else if creates {
+                // What was there is gone: perhaps another host deletes it, because the resource is deleted.
+                still_wanted(actor, resource).await.map_err(Trouble::Failed)?;
             }
             (noted, before)
         };
         let around = Around { before, ..around };
         let outcome = self.azure.write(identity, order, &around, &mut noted).await;
-        // What was not sent or not taken changed nothing of what was seen.
-        if !matches!(outcome, Err(Silence::Throttled(_) | Silence::NoToken(_))) {
+        // What a pause kept from being sent changed nothing of what was seen.
+        if !matches!(outcome, Err(Silence::Throttled(_))) {
             self.told().touched.insert(key.to_owned());
         }
         let durable = noted.pending.is_some() || noted.failure.is_some();
@@ -307,7 +317,10 @@ impl CloudHands<'_> {
                 told.paused_until = Some(told.paused_until.map_or(until, |before| before.max(until)));
                 Trouble::Skipped("azure asked for a pause".into())
             }
-            Silence::Unreachable(word) | Silence::NoToken(word) => silent(word),
+            Silence::Unreachable(word) | Silence::NoToken(word) => {
+                self.told().again = Some(self.clock.now() + AGAIN);
+                silent(word)
+            }
         }
     }
 }
@@ -353,6 +366,15 @@ impl Book {
         }
         Err(Failure::Changed("the resource changes all the time".into()))
     }
+}
+
+/// Before something is made again that was there: the resource is still the one that was decided for, and nobody deleted it.
+async fn still_wanted(actor: &Actor, resource: &ResourceFacts) -> Result<(), Failure> {
+    let served = actor.served_as(&resource.key).await?;
+    let target = super::kubernetes::Target { key: &resource.key, resource: &served };
+    let stored = actor.reader.get(target).await?.as_ref().and_then(ResourceFacts::from_object);
+    let same = stored.is_some_and(|stored| stored.uid == resource.uid && stored.deleting == resource.deleting);
+    if same { Ok(()) } else { Err(Failure::Changed("the resource was deleted meanwhile".into())) }
 }
 
 /// The values that the items of a plan are filled from.

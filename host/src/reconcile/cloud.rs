@@ -235,6 +235,8 @@ impl Context {
             None => Err("CredentialMissing"),
         };
         memory.cloud.identity = Some((now, found.clone()));
+        // It may come from a Secret by now that was not there before.
+        memory.cloud.held = None;
         found
     }
 
@@ -309,7 +311,7 @@ impl Context {
             let record = memory.cloud.journal.record(key);
             record.pending.map(|pending| pending.retry_at).or(record.failure.map(|failure| failure.retry_at))
         });
-        let wake = sights.chain(pending).chain(told.paused_until).chain(not_ready(look, now)).min();
+        let wake = sights.chain(pending).chain(told.paused_until).chain(told.again).chain(not_ready(look, now)).min();
         (wake, told.news)
     }
 }

@@ -167,9 +167,9 @@ async fn no_secret_is_in_any_log_event_status_metric_or_message() -> Result<()> 
     host.stop().await?;
     let refusal = azure::ApiError::new(401, "invalid_client", &echo("a-client-secret"));
     let login = Match { site: Some(azure::Site::Login), ..Match::default() };
-    stage.cloud().faults().add(Fault::once(login, Effect::FailBefore(refusal)));
+    let refused = stage.cloud().faults().add(Fault::once(login, Effect::FailBefore(refusal)));
     let host = stage.host()?;
-    stage.until_reason(NAME, "CredentialRefused").await?;
+    stage.until("a refusal of the credential", async || Ok(stage.cloud().faults().fired(refused) > 0)).await?;
     stage.apply(json!({"credentials": {"generation": 2}})).await?;
     stage.until_ready(NAME).await?;
     let newest = stage.secret(NAME, "password").await?.unwrap_or_default();
