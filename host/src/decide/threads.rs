@@ -64,10 +64,8 @@ impl Queue {
     }
 
     fn push(&mut self, owner: Owner, job: Job) {
-        if !self.used.contains_key(&owner) {
-            let least = self.used.values().min().copied().unwrap_or_default();
-            self.used.insert(owner, least);
-        }
+        let least = self.used.values().min().copied().unwrap_or_default();
+        self.used.entry(owner).or_insert(least);
         let waiting = self.waiting.entry(owner).or_default();
         if waiting.is_empty() {
             self.turns.push_back(owner);
