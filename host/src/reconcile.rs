@@ -8,7 +8,9 @@ mod cloud;
 mod early;
 mod later;
 mod servers;
+mod shadow;
 
+pub use shadow::{Known, Verdict};
 use crate::{
     act,
     context::{Context, Memory, Quiet, Served},
@@ -31,13 +33,15 @@ impl Reconciler for Context {
         if self.ledger.fresh(key, &self.cache) != Freshness::Fresh {
             return Next::WaitForCache;
         }
-        let served = match self.plugins.serving(&key.kind) {
+        let served = match self.plugins.deciding(&resource) {
             Some(served) => served,
             // Its teardown goes on without a plugin; nothing else does.
             None if resource.is_deleting() => Arc::new(Served::missing()),
             None => return Next::Parked,
         };
-        tracing::Span::current().record("plugin", served.decider.description().name.as_str());
+        let (span, plugin) = (tracing::Span::current(), served.decider.description());
+        span.record("plugin", plugin.name.as_str());
+        span.record("version", plugin.version.as_str());
         let mut memory = self.memories.take(key, &resource.uid);
         let next = self.pass(key, &served, &mut memory).await;
         self.memories.keep(key, memory);
@@ -149,6 +153,8 @@ impl Context {
                 None => self.ask_known_cloud(&look, served, memory).await,
             };
             let look = look.with_answers(servers.clone(), cloud.clone());
+            let any = !servers.is_empty() || !cloud.sights.is_empty();
+            memory.answers = any.then(|| Arc::new((servers.clone(), cloud.clone())));
             round += 1;
             // Servers take their time to answer.
             match question::ask(&look, served, memory, self.clock.now().max(now), &self.metrics).await {

@@ -8,6 +8,7 @@ mod health;
 mod housekeeping;
 mod load;
 mod orphans;
+pub mod preview;
 mod resources;
 mod serving;
 

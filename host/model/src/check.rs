@@ -10,6 +10,7 @@ pub(crate) mod secret;
 pub(crate) mod size;
 mod steps;
 
+pub(crate) use budget::holds_state;
 pub use grants::{azure_granted, vault_granted};
 pub use rule::Rule;
 pub(crate) use steps::{verify_steps, without_backends};

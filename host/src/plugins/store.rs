@@ -2,10 +2,24 @@
 //! before. Digests in, bytes that have that digest out. Nothing else in the folder is believed.
 
 use crate::decide::Digest;
+use model::Grants;
+use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+/// What a plugin serves with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Serving {
+    /// SHA-256 of the component in hexadecimal digits.
+    pub digest: String,
+    /// Settings, as JSON text.
+    pub settings: String,
+    /// Grants.
+    pub grants: Grants,
+}
 
 /// A folder of components, named `PLUGIN.DIGEST.wasm`.
 #[derive(Clone, Debug)]
@@ -55,6 +69,34 @@ impl Store {
         let bytes = hexadecimal.then(|| fs::read(self.path(plugin, digest)).ok()).flatten()?;
         let found = Digest::of(&bytes);
         (found.to_string() == digest).then_some((found, bytes))
+    }
+
+    /// Notes with which settings and grants a component serves, so that a host that starts in the middle of a rollout knows
+    /// what it serves beside the new version.
+    pub fn note(&self, plugin: &str, serving: &Serving) {
+        let path = self.folder.join(format!("{plugin}.serving.json"));
+        let part = path.with_extension("part");
+        let _ = fs::remove_file(&part);
+        let written = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&part)
+            .and_then(|mut file| file.write_all(&serde_json::to_vec(serving).unwrap_or_default()))
+            .and_then(|()| fs::rename(&part, &path));
+        if let Err(error) = written {
+            tracing::warn!(plugin, %error, "what serves could not be noted for a restart");
+        }
+    }
+
+    /// What served last, as far as that is known.
+    pub fn noted(&self, plugin: &str) -> Option<Serving> {
+        serde_json::from_slice(&fs::read(self.folder.join(format!("{plugin}.serving.json"))).ok()?).ok()
+    }
+
+    /// Forgets what served last.
+    pub fn forget(&self, plugin: &str) {
+        let _ = fs::remove_file(self.folder.join(format!("{plugin}.serving.json")));
     }
 
     /// Forgets all other components of a plugin.

@@ -39,7 +39,7 @@ pub(super) async fn tidy(host: &Host, metrics: &Metrics) -> Infallible {
         let mut needed = host.trigger.kinds_read();
         needed.extend([definitions(), crate::plugins::resource::kind()]);
         for kind in host.trigger.served() {
-            if let Some(served) = host.plugins.serving(&kind) {
+            for served in [host.plugins.serving(&kind), host.plugins.incoming(&kind)].into_iter().flatten() {
                 let description = served.decider.description();
                 needed.extend(description.writes.iter().cloned());
                 needed.extend(description.reads.iter().map(|query| query.kind.clone()));

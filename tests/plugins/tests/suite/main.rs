@@ -1,13 +1,17 @@
-//! `Plugin` resources on a real API server, with a real host and real components (H1 to H4, H8, G11, G12, D7).
+//! `Plugin` resources on a real API server, with a real host and real components (H1 to H8, G11, G12, D7).
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod claims;
 mod grants;
 mod hostile;
 mod life;
+mod parts;
+mod plan;
 mod registry;
 mod removal;
 mod restart;
+mod resumed;
+mod shadow;
 mod sources;
 mod storm;
 mod swapping;
