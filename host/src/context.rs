@@ -233,3 +233,38 @@ impl Plugins {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn resource(uid: &str, track: &str) -> Object {
+        let document = json!({
+            "apiVersion": "x/v1", "kind": "X",
+            "metadata": {"name": "x", "namespace": "n", "uid": uid, "resourceVersion": "1", "labels": {"track": track}},
+        });
+        Object::from_value(&Kind::new("x", "v1", "X"), document, &FingerprintKey::new([0; 32])).unwrap()
+    }
+
+    #[test]
+    fn of_two_versions_exactly_one_decides_for_a_resource_and_always_the_same() {
+        let kind = Kind::new("x", "v1", "X");
+        let (old, new) = (Arc::new(Served::missing()), Arc::new(Served::missing()));
+        let selector = model::related::Selector::parse("track=canary").unwrap();
+        let incoming = |share| Incoming { served: new.clone(), kinds: vec![kind.clone()], share };
+        let plugins = Plugins::default();
+        let decides = |object: &Object| Arc::ptr_eq(&plugins.deciding(object).unwrap(), &new);
+        let kinds = [kind.clone()];
+        plugins.swap(&kinds, &[], &old, Some(&incoming(Share::Labelled(selector))));
+        assert!(decides(&resource("a", "canary")) && !decides(&resource("a", "stable")));
+        plugins.swap(&kinds, &[], &old, Some(&incoming(Share::Percent(50))));
+        let first: Vec<bool> = (0..50).map(|number| decides(&resource(&number.to_string(), ""))).collect();
+        let again: Vec<bool> = (0..50).map(|number| decides(&resource(&number.to_string(), ""))).collect();
+        assert!(first == again && first.contains(&true) && first.contains(&false));
+        plugins.swap(&kinds, &[], &old, Some(&incoming(Share::Nobody)));
+        assert!(!decides(&resource("a", "canary")) && plugins.incoming(&kind).is_some());
+        plugins.swap(&kinds, &[], &new, None);
+        assert!(decides(&resource("a", "")) && plugins.incoming(&kind).is_none());
+    }
+}

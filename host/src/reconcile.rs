@@ -10,7 +10,6 @@ mod later;
 mod servers;
 mod shadow;
 
-pub use shadow::{Known, Verdict};
 use crate::{
     act,
     context::{Context, Memory, Quiet, Served},
@@ -21,6 +20,7 @@ use crate::{
     watch::Freshness,
 };
 use model::{Decision, ObjectKey, check, facts::ResourceFacts, plan, snapshot::Instant};
+pub use shadow::{Known, Verdict};
 use std::sync::Arc;
 
 /// How often one pass asks again because the plugin wants to see more.

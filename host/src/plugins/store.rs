@@ -136,6 +136,21 @@ mod tests {
     }
 
     #[test]
+    fn what_serves_is_noted_until_it_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let serving = Serving { digest: "ab".into(), settings: "{\"a\":1}".into(), grants: Grants::default() };
+        assert_eq!(store.noted("a"), None);
+        store.note("a", &Serving { digest: "cd".into(), ..serving.clone() });
+        store.note("a", &serving);
+        store.keep_only("a", &[]);
+        assert_eq!(store.noted("a"), Some(serving));
+        assert_eq!(store.noted("b"), None);
+        store.forget("a");
+        assert_eq!(store.noted("a"), None);
+    }
+
+    #[test]
     fn old_components_of_a_plugin_are_forgotten_and_those_of_others_are_not() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();

@@ -82,9 +82,10 @@ impl Context {
             Known::Remembered => self.memories.glimpse(key, &object.uid),
             Known::Nothing => Some(Memory::of(&object.uid)),
         };
-        let (Some(of_old), Some(of_new)) = (memory(), memory()) else { return Verdict::Later };
+        let (Some(of_old), Some(mut of_new)) = (memory(), memory()) else { return Verdict::Later };
         let now = self.clock.now();
-        let of_new = Memory { needs: Vec::new(), ..of_new };
+        // It asks for itself.
+        of_new.needs = Vec::new();
         let asked = match old {
             Some(old) => self.side(key, old, &resource, of_old, now, metrics).await.map(Some),
             None => Ok(None),
@@ -201,7 +202,9 @@ impl Side {
 fn same_view(one: &Look, two: &Look) -> bool {
     one.resource.resource_version == two.resource.resource_version
         && one.owned.len() == two.owned.len()
-        && one.owned.iter().zip(&two.owned).all(|(one, two)| {
-            (&one.key, &one.resource_version) == (&two.key, &two.resource_version)
-        })
+        && one
+            .owned
+            .iter()
+            .zip(&two.owned)
+            .all(|(one, two)| (&one.key, &one.resource_version) == (&two.key, &two.resource_version))
 }

@@ -1,7 +1,7 @@
 //! A look at a cluster with two versions of a plugin, from outside of any host and without an effect: the versions and a
 //! client in, a judgement for every live resource out. No request but reads leaves from here.
 
-use super::fingerprint_key;
+use super::{StopOnDrop, fingerprint_key};
 use crate::azure::Azure;
 use crate::client::{self, Gate, ShutOnDrop};
 use crate::clock::SystemClock;
@@ -215,12 +215,4 @@ fn reads_only(client: kube::Client) -> kube::Client {
         }
     });
     ClientBuilder::new(service, namespace).build()
-}
-
-struct StopOnDrop(Arc<Watches>);
-
-impl Drop for StopOnDrop {
-    fn drop(&mut self) {
-        self.0.stop();
-    }
 }

@@ -71,11 +71,9 @@ fn target(step: &Step, inventory: &Inventory) -> Option<Target> {
         });
     }
     match &step.action {
-        Action::RemoveExternal { backend, name, api_version } => Some(Target::External {
-            backend: *backend,
-            name: name.clone(),
-            api_version: api_version.clone(),
-        }),
+        Action::RemoveExternal { backend, name, api_version } => {
+            Some(Target::External { backend: *backend, name: name.clone(), api_version: api_version.clone() })
+        }
         _ => inventory.entries.iter().find(|entry| entry.id == step.item).map(|entry| entry.target.clone()),
     }
 }

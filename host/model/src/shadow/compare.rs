@@ -167,7 +167,10 @@ fn fields(old: &Wish, new: &Wish) -> Vec<Field> {
 fn told(old: &Value, new: &Value, changes: &mut Vec<Change>) {
     let fields: Vec<Field> = paths::fields(old, new)
         .into_iter()
-        .map(|field| Field { path: if field.path.is_empty() { "status".into() } else { format!("status.{}", field.path) }, ..field })
+        .map(|field| Field {
+            path: if field.path.is_empty() { "status".into() } else { format!("status.{}", field.path) },
+            ..field
+        })
         .collect();
     if !fields.is_empty() {
         changes.push(Change { fields, ..whole(Severity::Tells, Happens::StatusChanged, String::new()) });

@@ -75,9 +75,10 @@ impl Planned {
     /// `proposed` is the plan before the check, of which `checked` was made.
     pub fn new(decision: &Decision, proposed: &Plan<Proposed>, checked: Plan<Checked>) -> Self {
         let wishes = proposed.state.desired.iter().map(|one| (one.entry.id.clone(), Wish::of(one))).collect();
-        let conditions = decision.conditions.iter().map(|condition| {
-            (condition.type_.clone(), format!("{} {}", condition.status.as_str(), condition.reason))
-        });
+        let conditions = decision
+            .conditions
+            .iter()
+            .map(|condition| (condition.type_.clone(), format!("{} {}", condition.status.as_str(), condition.reason)));
         Planned {
             wishes,
             existing: proposed.state.existing.iter().map(|one| one.target.clone()).collect(),
@@ -96,9 +97,8 @@ impl Planned {
     /// An item waits because nothing is known of what is in its place.
     pub fn waits_for_backend(&self) -> bool {
         let blind = |waiting: &crate::plan::Waiting| waiting.on.is_empty() && !waiting.removal;
-        let external = |id: &str| {
-            self.wishes.get(id).is_some_and(|wish| matches!(wish.target, Target::External { .. }))
-        };
+        let external =
+            |id: &str| self.wishes.get(id).is_some_and(|wish| matches!(wish.target, Target::External { .. }));
         self.plan.waiting().iter().any(|waiting| blind(waiting) && external(&waiting.item))
     }
 }

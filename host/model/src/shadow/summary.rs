@@ -70,7 +70,15 @@ impl Entry {
 
     /// The worst first, then by name.
     fn rank(&self) -> impl Ord + '_ {
-        (std::cmp::Reverse(self.severity), &self.resource, &self.item, self.happens, &self.target, &self.fields, &self.note)
+        (
+            std::cmp::Reverse(self.severity),
+            &self.resource,
+            &self.item,
+            self.happens,
+            &self.target,
+            &self.fields,
+            &self.note,
+        )
     }
 }
 
@@ -89,6 +97,14 @@ impl Summary {
                 self.count(resource, difference);
             }
         }
+    }
+
+    /// A resource about which nothing could be said is looked at again.
+    pub fn take_back(&mut self, why: NotJudged) {
+        if let Some(count) = self.not_judged.get_mut(&why) {
+            *count = count.saturating_sub(1);
+        }
+        self.not_judged.retain(|_, count| *count > 0);
     }
 
     fn count(&mut self, resource: &str, difference: &Difference) {

@@ -155,7 +155,8 @@ fn a_version_that_fails_where_the_other_decides_is_worse_than_one_that_changes_m
     assert!(compare(&fails, &fails).is_empty());
     assert_eq!(compare(&fails, &Outlook::undecided("Invalid", "")).worst(), Some(Severity::Tells));
     assert_eq!(told(&compare(&fails, &decides)), [(Severity::Tells, Happens::Recovered, "")]);
-    let foreign = decision(vec![item("a", &[], json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j"}}))]);
+    let foreign =
+        decision(vec![item("a", &[], json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j"}}))]);
     let refused = compare(&decides, &outlook(&world, &foreign));
     assert_eq!(told(&refused), [(Severity::Fails, Happens::Refused, "")]);
     assert!(refused.changes()[0].note.contains("Job"), "{refused:?}");

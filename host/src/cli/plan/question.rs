@@ -137,7 +137,8 @@ async fn old(
         ));
         return Ok(None);
     }
-    let plugin = load(engine, "old", fetched.bytes, spec.limits.clone()).await.context("what serves does not load here")?;
+    let plugin =
+        load(engine, "old", fetched.bytes, spec.limits.clone()).await.context("what serves does not load here")?;
     Ok(Some((plugin, Some(spec.clone()))))
 }
 

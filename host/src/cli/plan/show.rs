@@ -5,6 +5,7 @@ use crate::run::preview::Counted;
 use model::ObjectKey;
 use model::shadow::{Change, Judgement, Severity, Summary};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -120,6 +121,7 @@ fn document(asked: &Asked, judged: &[(ObjectKey, Judgement)], summary: &Summary)
         }
         document
     };
+    let not_judged: BTreeMap<&str, u32> = summary.not_judged.iter().map(|(why, count)| (why.word(), *count)).collect();
     json!({
         "new": asked.new,
         "old": asked.old,
@@ -130,7 +132,7 @@ fn document(asked: &Asked, judged: &[(ObjectKey, Judgement)], summary: &Summary)
         "different": summary.different,
         "failing": summary.failing,
         "destroys": summary.destroys,
-        "notJudged": summary.not_judged.iter().map(|(why, count)| (why.word(), count)).collect::<std::collections::BTreeMap<_, _>>(),
+        "notJudged": not_judged,
         "resources": judged.iter().map(resource).collect::<Vec<_>>(),
     })
 }

@@ -125,12 +125,16 @@ pub fn verdict(rollout: &Rollout, approved: bool, token: &str, plugin: &str, sum
     let words = summary.words();
     if summary.failing > 0 {
         let first = named(summary, Severity::Fails);
-        let message = format!("{words}. It fails for {}: {first}. Mend it; or approve it nevertheless: {approve}", summary.failing);
+        let message = format!(
+            "{words}. It fails for {}: {first}. Mend it; or approve it nevertheless: {approve}",
+            summary.failing
+        );
         return Verdict::Stop("ShadowFailed", message);
     }
     if summary.destroys > 0 {
         let first = named(summary, Severity::Destroys);
-        let message = format!("{words}. It would take away what holds state: {first}. If that is meant, approve it: {approve}");
+        let message =
+            format!("{words}. It would take away what holds state: {first}. If that is meant, approve it: {approve}");
         return Verdict::Stop("DestroysState", message);
     }
     if summary.unknown() > 0 {
@@ -198,7 +202,10 @@ mod tests {
     #[test]
     fn by_hand_means_by_hand_also_where_nothing_differs() {
         let rollout = Rollout { strategy: Strategy::Manual, ..Rollout::default() };
-        assert!(matches!(verdict(&rollout, false, "", "db", &Summary::default()), Verdict::Stop("AwaitingApproval", _)));
+        assert!(matches!(
+            verdict(&rollout, false, "", "db", &Summary::default()),
+            Verdict::Stop("AwaitingApproval", _)
+        ));
     }
 
     #[test]

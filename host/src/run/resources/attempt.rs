@@ -59,6 +59,7 @@ impl Keeper<'_> {
     /// Tries what the spec asks for.
     pub async fn attempt(&mut self, plugin: &Object) -> Attempt {
         let mut attempt = Attempt::default();
+        self.listing = false;
         let document = plugin.value();
         let tried = match PluginSpec::read(&document) {
             Ok(spec) => self.try_spec(plugin, &spec, &mut attempt).await.map_err(|stopped| (stopped, Some(spec))),
@@ -72,7 +73,7 @@ impl Keeper<'_> {
             }
             attempt.stopped = Some(stopped);
         }
-        if !self.published {
+        if !self.published && !self.listing {
             // What was called back, whatever became of what is wanted.
             self.publish();
         }
@@ -115,7 +116,7 @@ impl Keeper<'_> {
             return self.install(&next).await;
         }
         let shadowed = is_new && !same && spec.rollout.strategy != Strategy::Immediate;
-        let go = if shadowed { self.roll_out(plugin, spec, &next).await? } else { Go::All };
+        let go = if shadowed { self.roll_out(plugin, spec, &next)? } else { Go::All };
         self.install(&next).await?;
         let (reason, message) = self.shadowed_words();
         attempt.passed.push((Stage::Shadowed, reason, message));

@@ -1,8 +1,8 @@
 //! One `Plugin` from its first sight to its end: tries what its spec asks for, swaps versions, tells what came of it.
 
 use super::attempt::{Attempt, Loaded};
-use super::{Shared, look_at_all, seniority};
 use super::rollout::Rollout;
+use super::{Shared, look_at_all, seniority};
 use crate::context::Served;
 use crate::decide::Digest;
 use crate::install::definition::Definition;
@@ -66,7 +66,9 @@ pub(super) struct Keeper<'a> {
     pub shadowed: Option<(&'static str, String)>,
     /// What runs is in the host's table.
     pub published: bool,
-    /// This process tried what the spec asks for already.
+    /// For which part what was called back decides is not known before its resources are in view.
+    pub listing: bool,
+    /// This process began a rollout itself: what the status says of one is its own word.
     pub begun: bool,
     /// Who else wanted its kinds when that was looked at last.
     pub contested: Option<Contention>,
@@ -89,6 +91,7 @@ impl<'a> Keeper<'a> {
             promoted: None,
             shadowed: None,
             published: false,
+            listing: false,
             begun: false,
             contested: None,
         }
@@ -160,7 +163,6 @@ impl<'a> Keeper<'a> {
         }
         let refresh = self.shared.fetcher.options().refresh;
         self.last = self.attempt(plugin).await;
-        self.begun = true;
         let pause = match &self.last.stopped {
             Some(stopped) if stopped.may_pass => {
                 let pause = Duration::from_millis(500).saturating_mul(1 << self.failures.min(10));

@@ -13,6 +13,7 @@ use crate::plugins::resource::rollout::{ANNOTATION_APPROVE, Verdict, token, verd
 use crate::plugins::resource::status::{Phase, RolloutStatus, ShadowStatus};
 use crate::plugins::resource::{Rollout as Wish, Source, Strategy};
 use crate::watch::Object;
+use crate::watch::cache::Sync;
 use model::related::Selector;
 use model::rollout::{self, Health, Next, Share};
 use model::shadow::{Outlook, judge};
@@ -45,6 +46,8 @@ pub(super) struct Rollout {
     told: Option<tokio::time::Instant>,
     /// When what could not be judged is looked at again.
     again: Option<tokio::time::Instant>,
+    /// When it is looked next how the part is doing.
+    due: tokio::time::Instant,
 }
 
 /// The part that the new version decides for.
@@ -73,13 +76,15 @@ impl Keeper<'_> {
     }
 
     /// What becomes of a candidate that is not what serves.
-    pub async fn roll_out(&mut self, plugin: &Object, spec: &PluginSpec, next: &Running) -> Result<Go, Stopped> {
+    pub fn roll_out(&mut self, plugin: &Object, spec: &PluginSpec, next: &Running) -> Result<Go, Stopped> {
         let known = self.rollout.as_ref().is_some_and(|it| {
             let over = it.over.as_ref().is_some_and(|(generation, _)| *generation != plugin.generation);
             it.next.served.identity == next.served.identity && !over
         });
         if !known {
+            self.listed(next)?;
             self.rollout = Some(self.begin(plugin, spec, next));
+            self.begun = true;
             self.publish();
         }
         let (name, now) = (self.name.clone(), self.shared.clock.now());
@@ -123,8 +128,9 @@ impl Keeper<'_> {
                 (Share::Labelled(selector), 0)
             }
         };
-        // Nothing serves beside which it could decide for a part.
-        if self.running.is_none() {
+        // Nothing serves beside which it could decide for a part, or it serves other kinds: then it is all or nothing.
+        let kinds = next.kinds();
+        if self.running.as_ref().is_none_or(|running| !running.kinds().iter().all(|kind| kinds.contains(kind))) {
             return Ok(Go::All);
         }
         if self.rollout.as_ref().is_some_and(|it| it.part.as_ref().is_none_or(|part| part.share != share)) {
@@ -137,6 +143,20 @@ impl Keeper<'_> {
         Ok(Go::Part(text))
     }
 
+    /// All resources are in view: what is not seen can neither be shadowed nor told apart by whether it failed before.
+    fn listed(&mut self, next: &Running) -> Result<(), Stopped> {
+        let host = self.shared.host;
+        let before = self.running.as_ref().map(Running::kinds).unwrap_or_default();
+        let mut kinds = next.kinds();
+        kinds.extend(before);
+        kinds.iter().for_each(|kind| host.watches.ensure(kind));
+        self.listing = kinds.iter().any(|kind| matches!(host.cache.sync(kind), Sync::Unwatched | Sync::Listing));
+        match self.listing {
+            true => Err(Stopped { may_pass: true, ..stop(SHADOWING, "waits for the list of its resources".into()) }),
+            false => Ok(()),
+        }
+    }
+
     /// A rollout from its beginning, or from where an earlier process left it.
     fn begin(&self, plugin: &Object, spec: &PluginSpec, next: &Running) -> Rollout {
         let token = self.token(next);
@@ -144,7 +164,7 @@ impl Keeper<'_> {
             source: spec.source.clone(),
             wish: spec.rollout.clone(),
             approved: false,
-            run: self.run(next),
+            run: self.shadow_run(next),
             next: next.clone(),
             token,
             resumed: None,
@@ -152,6 +172,7 @@ impl Keeper<'_> {
             over: None,
             told: None,
             again: None,
+            due: tokio::time::Instant::now(),
         };
         let document = plugin.value();
         let status = document.pointer("/status/rollout").cloned().unwrap_or_default();
@@ -176,7 +197,8 @@ impl Keeper<'_> {
                     (None, None) => return it,
                 };
                 let failing = self.failing_in(&share).into_iter();
-                let failed_before = failing.filter(|(_, at)| at.is_none_or(|at| at < since)).map(|(uid, _)| uid).collect();
+                let failed_before =
+                    failing.filter(|(_, at)| at.is_none_or(|at| at < since)).map(|(uid, _)| uid).collect();
                 it.part = Some(Part { share, percent: status.percent.unwrap_or(0), since, live: true, failed_before });
                 it.run = Run::new(Versions { old: None, new: next.served.clone() }, Vec::new());
                 it.resumed = Some(status.shadow.unwrap_or_default());
@@ -186,7 +208,7 @@ impl Keeper<'_> {
         it
     }
 
-    fn run(&self, next: &Running) -> Run {
+    fn shadow_run(&self, next: &Running) -> Run {
         // Without the account of what serves: a shadow run is no reason to take a version out of service.
         let quiet = |running: &Running| {
             let Served { grants, settings, .. } = &*running.served;
@@ -234,7 +256,9 @@ impl Keeper<'_> {
             }
             return false;
         }
-        tokio::time::sleep(LOOK).await;
+        // Kept over looks at the spec, which may come more often than this.
+        tokio::time::sleep_until(it.due).await;
+        it.due = tokio::time::Instant::now() + LOOK;
         let due = it.told.is_none_or(|told| told.elapsed() >= COUNTED);
         if due {
             it.told = Some(tokio::time::Instant::now());
@@ -379,12 +403,14 @@ impl Keeper<'_> {
         };
         let host = self.shared.host;
         for object in self.resources_of(&it.next.kinds()).filter(|it| part.share.includes(&it.uid, &it.labels)) {
-            let paused = object.annotations.get(model::names::ANNOTATION_PAUSED).is_some_and(|text| text == "true");
+            let paused =
+                object.annotations.get(model::names::ANNOTATION_PAUSED).is_some_and(|text| text.trim() == "true");
             if paused || object.is_deleting() {
                 continue;
             }
             health.total += 1;
-            health.decided += usize::from(host.context.memories.decided_by(&object.key) == Some(it.next.served.identity));
+            health.decided +=
+                usize::from(host.context.memories.decided_by(&object.key) == Some(it.next.served.identity));
             if let Some(failing) = failing(&object)
                 && !part.failed_before.contains(&object.uid)
             {
@@ -408,7 +434,7 @@ impl Keeper<'_> {
 
     fn resources_of<'k>(&'k self, kinds: &'k [Kind]) -> impl Iterator<Item = Arc<Object>> + 'k {
         let cache = &self.shared.host.cache;
-        kinds.iter().flat_map(|kind| cache.keys(kind)).filter_map(|key| cache.get(&key))
+        kinds.iter().flat_map(move |kind| cache.keys(kind)).filter_map(move |key| cache.get(&key))
     }
 
     /// What the status says of the version that is to take over.

@@ -78,7 +78,14 @@ impl Keeper<'_> {
             status.kinds = super::kinds_of_status(&json!({ "status": previous }));
             status.digest = previous.get("digest").and_then(Value::as_str).map(str::to_owned);
         }
-        status.rollout = self.rollout_status().or_else(|| self.promoted.clone()).or_else(|| kept(previous, &status));
+        // Before it is known what is wanted, an earlier process's word stays: it tells which part was served.
+        let told = || previous.get("rollout").cloned().and_then(|told| serde_json::from_value(told).ok());
+        let unknown = self.loaded.is_none() || self.listing;
+        status.rollout = match self.rollout_status().or_else(|| self.promoted.clone()) {
+            None if unknown => told(),
+            None => kept(previous, &status),
+            some => some,
+        };
         let conditions = condition::conditions(&self.last.passed, self.last.stopped.as_ref(), self.serving());
         let now = rfc3339(self.shared.clock.now());
         let mut value = serde_json::to_value(&status).unwrap_or_default();

@@ -55,8 +55,7 @@ pub async fn until_parted(scene: &Scene, percent: u64) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_part_of_the_resources_goes_first_and_all_follow_when_it_is_in_order() -> Result<()> {
-    let (scene, _, new) =
-        upgraded(40, json!({"strategy": "Percentage", "steps": [30], "pauseSeconds": 4})).await?;
+    let (scene, _, new) = upgraded(40, json!({"strategy": "Percentage", "steps": [30], "pauseSeconds": 3600})).await?;
     let message = scene.until_says("greeting", "Serving", "True", "RollingOut").await?;
     assert!(message.contains("0.1.0") && message.contains("0.2.0") && message.contains("30 %"), "{message}");
     let told = scene.until_phase("greeting", "RollingOut").await?;
@@ -66,6 +65,8 @@ async fn a_part_of_the_resources_goes_first_and_all_follow_when_it_is_in_order()
     assert!(part > 0 && part < 40, "{part}");
     until_parted(&scene, 30).await?;
     assert_eq!(scene.status("greeting").await?["version"], "0.1.0");
+    // The next step is all, as soon as the pause is over.
+    scene.apply("greeting", spec(json!({"strategy": "Percentage", "steps": [30], "pauseSeconds": 1}))).await?;
     scene.until_serves("greeting", &new).await?;
     until_parted(&scene, 100).await?;
     scene.end().await
@@ -92,8 +93,7 @@ async fn labels_choose_who_goes_first_and_the_rest_follows_when_the_strategy_say
 
 #[tokio::test(flavor = "multi_thread")]
 async fn back_to_the_old_version_in_the_middle_of_a_part_is_back_for_all() -> Result<()> {
-    let (scene, old, _) =
-        upgraded(20, json!({"strategy": "Percentage", "steps": [50], "pauseSeconds": 3600})).await?;
+    let (scene, old, _) = upgraded(20, json!({"strategy": "Percentage", "steps": [50], "pauseSeconds": 3600})).await?;
     scene.until_says("greeting", "Serving", "True", "RollingOut").await?;
     until_parted(&scene, 50).await?;
     scene.put("a.wasm", &old)?;

@@ -30,9 +30,7 @@ async fn a_plan_shows_what_would_change_and_changes_nothing() -> Result<()> {
         scene.greet(name).await?;
         scene.until_greeted(name, "Hello, ").await?;
     }
-    scene
-        .until("both to be ready", async || Ok(scene.status("greeting").await?["resources"]["ready"] == 2))
-        .await?;
+    scene.until("both to be ready", async || Ok(scene.status("greeting").await?["resources"]["ready"] == 2)).await?;
     let file = |name: &str, component: &[u8]| -> Result<String> {
         let path = scene.folder().join(name);
         std::fs::write(&path, component)?;

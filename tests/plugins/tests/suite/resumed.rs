@@ -1,6 +1,6 @@
 //! A host that is killed in the middle of a rollout, and one that starts after it.
 
-use crate::parts::{until_parted, upgraded};
+use crate::parts::{spec, until_parted, upgraded};
 use crate::shadow::count_maps;
 use anyhow::Result;
 use serde_json::json;
@@ -8,7 +8,7 @@ use serde_json::json;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_is_killed_while_a_part_is_served_goes_on_with_that_part() -> Result<()> {
     let (mut scene, old, new) =
-        upgraded(30, json!({"strategy": "Percentage", "steps": [40], "pauseSeconds": 8})).await?;
+        upgraded(30, json!({"strategy": "Percentage", "steps": [40], "pauseSeconds": 3600})).await?;
     scene.until_says("greeting", "Serving", "True", "RollingOut").await?;
     until_parted(&scene, 40).await?;
     let since = scene.status("greeting").await?["rollout"]["since"].clone();
@@ -25,6 +25,7 @@ async fn a_host_that_is_killed_while_a_part_is_served_goes_on_with_that_part() -
     // Nobody's version was another one in between: nothing was written but for the late one.
     assert_eq!(maps(), 1, "{:?}", scene.wire.sent());
     assert_ne!(old, new);
+    scene.apply("greeting", spec(json!({"strategy": "Percentage", "steps": [40], "pauseSeconds": 0}))).await?;
     scene.until_serves("greeting", &new).await?;
     until_parted(&scene, 100).await?;
     scene.end().await

@@ -56,14 +56,18 @@ async fn what_a_new_version_would_change_is_told_before_it_changes_anything() ->
     assert_eq!((&told["digest"], &told["approve"], &told["version"]), (&json!(token), &json!(token), &json!("0.2.0")));
     let shadow = &told["shadow"];
     assert_eq!(shadow["complete"], true, "{shadow}");
-    for (field, count) in [("total", 3), ("judged", 2), ("equal", 0), ("different", 2), ("failing", 0), ("destroys", 0)] {
+    for (field, count) in [("total", 3), ("judged", 2), ("equal", 0), ("different", 2), ("failing", 0), ("destroys", 0)]
+    {
         assert_eq!(shadow[field], count, "{field}: {shadow}");
     }
     // What is paused was not judged, and is not counted as equal.
     assert_eq!(shadow["notJudged"], json!({"Paused": 1}));
     assert_eq!(shadow["changes"], json!({"change": 2, "status": 2}));
     let worst = &shadow["worst"][0];
-    assert_eq!((&worst["resource"], &worst["item"], &worst["change"]), (&json!("default/a"), &json!("config"), &json!("change")));
+    assert_eq!(
+        (&worst["resource"], &worst["item"], &worst["change"]),
+        (&json!("default/a"), &json!("config"), &json!("change"))
+    );
     assert_eq!((&worst["fields"], &worst["target"]), (&json!(["data.text"]), &json!("ConfigMap default/a-greeting")));
     // The words of the plugin are not in the status: paths are, values are not.
     assert!(!shadow.to_string().contains("Salve"), "{shadow}");

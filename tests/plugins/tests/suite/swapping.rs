@@ -31,7 +31,13 @@ enum Stored {
 type Seen = Arc<Mutex<BTreeMap<u64, (Stored, String, String)>>>;
 
 /// Notes the texts of a kind as they are stored.
-fn note(api: Api<DynamicObject>, stored: Stored, pointer: &'static str, suffix: &'static str, seen: Seen) -> JoinHandle<()> {
+fn note(
+    api: Api<DynamicObject>,
+    stored: Stored,
+    pointer: &'static str,
+    suffix: &'static str,
+    seen: Seen,
+) -> JoinHandle<()> {
     tokio::spawn(async move {
         let mut from = "0".to_owned();
         loop {
