@@ -197,8 +197,8 @@ impl Cluster {
         })?;
         screen.step("windlass run: the host, with two kinds");
         let (plugins, files, cache) = (at(plugins), at(files), at(&cluster.folder.join("cache")));
-        let arguments = ["run", "--kubeconfig", &kubeconfig, "--plugins", &plugins, "--plugin-files", &files];
-        let arguments = [&arguments[..], &["--cache-dir", &cache, "--plugin-refresh", "10s"]].concat();
+        let mut arguments = vec!["run", "--kubeconfig", &kubeconfig, "--plugins", &plugins, "--plugin-files", &files];
+        arguments.extend(["--cache-dir", &cache, "--plugin-refresh", "10s"]);
         cluster.spawn("host", &stage.windlass, &arguments)?;
         for crd in ["mysqls.database.example.com", "plugins.windlass.dev"] {
             cluster.poll(&format!("the kind {crd}"), || {
