@@ -12,6 +12,7 @@ mod mysql_login;
 #[cfg(feature = "dev")]
 mod node;
 mod output;
+mod plan;
 #[cfg(feature = "dev")]
 mod processes;
 mod progress;
@@ -43,6 +44,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Run(Box<run::Arguments>),
+    Plan(Box<plan::Arguments>),
     Backup(Box<backup::Arguments>),
     Restore(Box<restore::Arguments>),
     Rbac(Box<rbac::Arguments>),
@@ -69,12 +71,15 @@ enum Command {
 
 /// Runs the command line. `no_color`: the environment asks for no colours.
 pub fn main(arguments: impl IntoIterator<Item = OsString>, no_color: bool) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    // Of this subcommand, 2 says that there are differences.
+    let wrong_use = if arguments.iter().any(|argument| argument == "plan") { 1 } else { 2 };
     let Arguments { logging, command } = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
             // Nobody listens when this fails.
             let _ = error.print();
-            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+            return if error.use_stderr() { ExitCode::from(wrong_use) } else { ExitCode::SUCCESS };
         }
     };
     // The compiler of plugins has neither environment nor threads to spare, and its output is machine code.
@@ -82,9 +87,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, no_color: bool) -> Ex
         let code = crate::decide::compile_for_parent(memory, cpu_seconds, stack);
         return ExitCode::from(u8::try_from(code).unwrap_or(1));
     }
-    let ran = logging::start(&logging, no_color).and_then(|()| run(command));
+    let ran = logging::start(&logging, no_color).and_then(|()| run(command, no_color));
     match ran {
         Ok(()) => ExitCode::SUCCESS,
+        // It was printed.
+        Err(error) if error.is::<plan::Differs>() => ExitCode::from(plan::Differs::CODE),
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "error: {}", one_line(&error));
             ExitCode::FAILURE
@@ -92,7 +99,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, no_color: bool) -> Ex
     }
 }
 
-fn run(command: Command) -> anyhow::Result<()> {
+fn run(command: Command, no_color: bool) -> anyhow::Result<()> {
     if let Command::Version(arguments) = command {
         return version::run(&arguments);
     }
@@ -100,6 +107,7 @@ fn run(command: Command) -> anyhow::Result<()> {
     let ran = runtime.block_on(async {
         match command {
             Command::Run(arguments) => run::run(*arguments).await,
+            Command::Plan(arguments) => plan::run(*arguments, no_color).await,
             Command::Backup(arguments) => backup::run(*arguments).await,
             Command::Restore(arguments) => restore::run(*arguments).await,
             Command::Rbac(arguments) => rbac::run(*arguments).await,

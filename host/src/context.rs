@@ -19,13 +19,13 @@ use crate::{
     entropy::Entropy,
     mysql::Servers,
     serve::Metrics,
-    watch::{Cache, FingerprintKey, Ledger, Trigger, Watches},
+    watch::{Cache, FingerprintKey, Ledger, Object, Trigger, Watches},
 };
 use missing::Missing;
-use model::{CheckLimits, Grants, Kind, description::Backends, grant::ServiceAccount, snapshot::Json};
+use model::{CheckLimits, Grants, Kind, description::Backends, grant::ServiceAccount, rollout::Share, snapshot::Json};
 use std::{
     collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -181,35 +181,114 @@ impl Served {
 /// The plugins in use, by the kinds that they serve. Changes while the host runs; a pass keeps the plugin that it began
 /// with (H1).
 #[derive(Default)]
-pub struct Plugins(RwLock<HashMap<Kind, Arc<Served>>>);
+pub struct Plugins(RwLock<HashMap<Kind, Deciding>>);
+
+/// Who decides for the resources of one kind.
+#[derive(Clone)]
+struct Deciding {
+    stable: Arc<Served>,
+    /// A version that is being brought in, and for which resources it decides already.
+    next: Option<(Arc<Served>, Share)>,
+}
+
+/// A version that is being brought in beside another one.
+pub struct Incoming {
+    /// What decides.
+    pub served: Arc<Served>,
+    /// Kinds that it serves.
+    pub kinds: Vec<Kind>,
+    /// For which of their resources it decides already.
+    pub share: Share,
+}
 
 impl Plugins {
     /// From now on this plugin decides for the kind.
     pub fn serve(&self, kind: Kind, served: Arc<Served>) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(kind, served);
+        self.write().insert(kind, Deciding { stable: served, next: None });
     }
 
-    /// From now on this plugin decides for all of these kinds, and for `gone` nobody does. In one step: nobody sees one
-    /// kind of a plugin in its new version and another in its old one.
-    pub fn swap(&self, kinds: &[Kind], gone: &[Kind], served: Arc<Served>) {
-        let mut plugins = self.0.write().unwrap_or_else(PoisonError::into_inner);
+    /// From now on this plugin decides for all of these kinds, and for `gone` nobody does; `incoming` decides for its share
+    /// of those kinds that both serve. In one step: nobody sees one kind of a plugin in its new version and another in its
+    /// old one.
+    pub fn swap(&self, kinds: &[Kind], gone: &[Kind], served: &Arc<Served>, incoming: Option<&Incoming>) {
+        let mut plugins = self.write();
         gone.iter().for_each(|kind| drop(plugins.remove(kind)));
-        plugins.extend(kinds.iter().map(|kind| (kind.clone(), served.clone())));
+        plugins.extend(kinds.iter().map(|kind| {
+            let next = incoming.filter(|incoming| incoming.kinds.contains(kind));
+            let next = next.map(|incoming| (incoming.served.clone(), incoming.share.clone()));
+            (kind.clone(), Deciding { stable: served.clone(), next })
+        }));
     }
 
     /// This plugin does not decide for these kinds any more; for those that another one has taken over, that one does.
     pub fn stop_serving_by(&self, kinds: &[Kind], served: &Arc<Served>) {
-        let mut plugins = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        plugins.retain(|kind, other| !(kinds.contains(kind) && Arc::ptr_eq(other, served)));
+        self.write().retain(|kind, other| !(kinds.contains(kind) && Arc::ptr_eq(&other.stable, served)));
     }
 
     /// Nobody decides for the kind any more.
     pub fn stop_serving(&self, kind: &Kind) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(kind);
+        self.write().remove(kind);
     }
 
-    /// The plugin that decides for a kind.
+    /// The plugin that decides for a kind; while another version is brought in, the one that decides for the rest.
     pub fn serving(&self, kind: &Kind) -> Option<Arc<Served>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(kind).cloned()
+        self.read().get(kind).map(|deciding| deciding.stable.clone())
+    }
+
+    /// The version that is being brought in for a kind.
+    pub fn incoming(&self, kind: &Kind) -> Option<Arc<Served>> {
+        Some(self.read().get(kind)?.next.as_ref()?.0.clone())
+    }
+
+    /// The plugin that decides for one resource: one version for a whole pass, and the same one in each until the share of
+    /// the new version changes.
+    pub fn deciding(&self, resource: &Object) -> Option<Arc<Served>> {
+        let plugins = self.read();
+        let Deciding { stable, next } = plugins.get(&resource.key.kind)?;
+        let next = next.as_ref().filter(|(_, share)| share.includes(&resource.uid, &resource.labels));
+        Some(next.map_or(stable, |(served, _)| served).clone())
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, HashMap<Kind, Deciding>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, HashMap<Kind, Deciding>> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn resource(uid: &str, track: &str) -> Object {
+        let document = json!({
+            "apiVersion": "x/v1", "kind": "X",
+            "metadata": {"name": "x", "namespace": "n", "uid": uid, "resourceVersion": "1", "labels": {"track": track}},
+        });
+        Object::from_value(&Kind::new("x", "v1", "X"), document, &FingerprintKey::new([0; 32])).unwrap()
+    }
+
+    #[test]
+    fn of_two_versions_exactly_one_decides_for_a_resource_and_always_the_same() {
+        let kind = Kind::new("x", "v1", "X");
+        let (old, new) = (Arc::new(Served::missing()), Arc::new(Served::missing()));
+        let selector = model::related::Selector::parse("track=canary").unwrap();
+        let incoming = |share| Incoming { served: new.clone(), kinds: vec![kind.clone()], share };
+        let plugins = Plugins::default();
+        let decides = |object: &Object| Arc::ptr_eq(&plugins.deciding(object).unwrap(), &new);
+        let kinds = [kind.clone()];
+        plugins.swap(&kinds, &[], &old, Some(&incoming(Share::Labelled(selector))));
+        assert!(decides(&resource("a", "canary")) && !decides(&resource("a", "stable")));
+        plugins.swap(&kinds, &[], &old, Some(&incoming(Share::Percent(50))));
+        let first: Vec<bool> = (0..50).map(|number| decides(&resource(&number.to_string(), ""))).collect();
+        let again: Vec<bool> = (0..50).map(|number| decides(&resource(&number.to_string(), ""))).collect();
+        assert!(first == again && first.contains(&true) && first.contains(&false));
+        plugins.swap(&kinds, &[], &old, Some(&incoming(Share::Nobody)));
+        assert!(!decides(&resource("a", "canary")) && plugins.incoming(&kind).is_some());
+        plugins.swap(&kinds, &[], &new, None);
+        assert!(decides(&resource("a", "")) && plugins.incoming(&kind).is_none());
     }
 }

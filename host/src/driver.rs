@@ -158,8 +158,8 @@ impl<R: Reconciler> Driver<R> {
         let Taken { key, cause, failures } = taken;
         let id = pass_id(key, Instant::now());
         // The pass knows which plugin it asks, and fills that in.
-        let plugin = tracing::field::Empty;
-        let span = tracing::info_span!("pass", resource = %key, kind = %key.kind, plugin, pass = %id, cause = ?cause, failures);
+        let (plugin, version) = (tracing::field::Empty, tracing::field::Empty);
+        let span = tracing::info_span!("pass", resource = %key, kind = %key.kind, plugin, version, pass = %id, cause = ?cause, failures);
         let began = Instant::now();
         let (next, outcome) = self.guarded_pass(key).instrument(span.clone()).await;
         let took = began.elapsed();

@@ -8,6 +8,7 @@ mod cloud;
 mod early;
 mod later;
 mod servers;
+mod shadow;
 
 use crate::{
     act,
@@ -20,6 +21,7 @@ use crate::{
     watch::{Freshness, watches::definitions},
 };
 use model::{Decision, Kind, ObjectKey, check, facts::ResourceFacts, grant::ServiceAccount, plan, snapshot::Instant};
+pub use shadow::{Known, Verdict};
 use std::sync::Arc;
 
 /// How often one pass asks again because the plugin wants to see more.
@@ -32,13 +34,15 @@ impl Reconciler for Context {
         if self.ledger.fresh(key, &self.cache) != Freshness::Fresh {
             return Next::WaitForCache;
         }
-        let served = match self.plugins.serving(&key.kind) {
+        let served = match self.plugins.deciding(&resource) {
             Some(served) => served,
             // Its teardown goes on without a plugin; nothing else does.
             None if resource.is_deleting() => Arc::new(Served::missing(self.account_of(&key.kind).await)),
             None => return Next::Parked,
         };
-        tracing::Span::current().record("plugin", served.decider.description().name.as_str());
+        let (span, plugin) = (tracing::Span::current(), served.decider.description());
+        span.record("plugin", plugin.name.as_str());
+        span.record("version", plugin.version.as_str());
         let mut memory = self.memories.take(key, &resource.uid);
         let next = self.acting_as(served.acting()).pass(key, &served, &mut memory).await;
         self.memories.keep(key, memory);
@@ -166,6 +170,8 @@ impl Context {
                 None => self.ask_known_cloud(&look, served, memory).await,
             };
             let look = look.with_answers(servers.clone(), cloud.clone());
+            let any = !servers.is_empty() || !cloud.sights.is_empty();
+            memory.answers = any.then(|| Arc::new((servers.clone(), cloud.clone())));
             round += 1;
             // Servers take their time to answer.
             match question::ask(&look, served, memory, self.clock.now().max(now), &self.metrics).await {

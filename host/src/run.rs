@@ -8,6 +8,7 @@ mod health;
 mod housekeeping;
 mod load;
 mod orphans;
+pub mod preview;
 mod resources;
 mod serving;
 
@@ -208,7 +209,7 @@ async fn work(
         never = serving::serve(&host, loaded, &progress, config.resources.is_some()) => match never {},
         never = of_resources => match never {},
         never = housekeeping::resync(&host, config.resync) => match never {},
-        never = housekeeping::tidy(&host, &config.metrics) => match never {},
+        never = housekeeping::tidy(&host, &config.metrics, engine.as_ref()) => match never {},
     }
 }
 

@@ -11,6 +11,7 @@ pub(crate) mod secret;
 pub(crate) mod size;
 mod steps;
 
+pub(crate) use budget::holds_state;
 pub use grants::{azure_granted, vault_granted};
 pub use reach::{namespace, not_readable, read_granted, reads, secret_granted, sent_secrets, server_secrets};
 pub use rule::Rule;

@@ -203,4 +203,4 @@ impl<S> Plan<S> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -6,7 +6,7 @@ use crate::{
     act::Past,
     decide::flapping::Flapping,
     mysql::Lease,
-    observe::{Credentials, Identity},
+    observe::{Credentials, Identity, cloud, servers},
     report::Told,
     watch::Object,
 };
@@ -46,6 +46,8 @@ pub struct Memory {
     pub credentials: Credentials,
     /// What is remembered of things in Azure.
     pub cloud: super::Cloud,
+    /// What servers and Azure answered last, where anything was asked.
+    pub answers: Option<Arc<Answers>>,
     /// What the plugin asked for last by `needs`.
     pub needs: Vec<RelatedQuery>,
     /// Objects in the way of its items, and objects of its inventory that do not carry its marks.
@@ -68,6 +70,9 @@ pub struct Memory {
     pub status: Option<StatusWrite>,
 }
 
+/// What servers answered, and what was seen in Azure.
+pub type Answers = (Arc<servers::Asked>, Arc<cloud::Asked>);
+
 /// A pass that found nothing to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quiet {
@@ -82,7 +87,32 @@ impl Memories {
     /// panics loses the memory, which is safe.
     pub fn take(&self, key: &ObjectKey, uid: &str) -> Memory {
         let memory = self.lock().remove(key).filter(|memory| memory.uid == uid);
-        memory.unwrap_or_else(|| Memory { uid: uid.into(), ..Memory::default() })
+        memory.unwrap_or_else(|| Memory::of(uid))
+    }
+
+    /// What a look at a resource needs that is no pass; the memory stays where it is. None while a pass has it, and before
+    /// the first one.
+    pub fn glimpse(&self, key: &ObjectKey, uid: &str) -> Option<Memory> {
+        let memories = self.lock();
+        let memory = memories.get(key).filter(|memory| memory.uid == uid)?;
+        Some(Memory {
+            inventory: memory.inventory.clone(),
+            readiness: memory.readiness.clone(),
+            decided: memory.decided.clone(),
+            answers: memory.answers.clone(),
+            needs: memory.needs.clone(),
+            accepted: memory.accepted.clone(),
+            overlaid: memory.overlaid.clone(),
+            last_writes: memory.last_writes.clone(),
+            errors: memory.errors.clone(),
+            ..Memory::of(uid)
+        })
+    }
+
+    /// The plugin, by [`crate::context::Served::identity`], that last accepted and decided for a resource. None while a pass
+    /// is under way.
+    pub fn decided_by(&self, key: &ObjectKey) -> Option<u64> {
+        self.lock().get(key)?.accepted.as_ref().map(|(_, plugin, _)| *plugin)
     }
 
     /// Puts the memory of a resource back.
@@ -101,6 +131,11 @@ impl Memories {
 }
 
 impl Memory {
+    /// Of a resource of which nothing is known yet.
+    pub fn of(uid: &str) -> Self {
+        Memory { uid: uid.into(), ..Memory::default() }
+    }
+
     /// The inventory that an annotation holds, read once for each new text. One that cannot be read is empty here.
     pub fn inventory(&mut self, text: Option<&str>) -> Arc<Inventory> {
         let text = text.unwrap_or_default();

@@ -9,7 +9,7 @@ use super::{
     limits::Limits,
     logs::{LogSink, Traced},
     meter::{Meter, Unmetered},
-    plugin::{Digest, Plugin},
+    plugin::{Digest, Inner, Plugin},
     text,
     threads::Threads,
     ticker::Ticker,
@@ -18,10 +18,12 @@ use super::{
 use std::{
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
+use tokio::sync::Semaphore;
 use wasmtime::component::{Component, Linker};
 
 mod description;
@@ -79,6 +81,10 @@ pub(super) struct Shared {
     cache: Option<Cache>,
     compiler: Compiler,
     owners: AtomicU64,
+    /// Compilers that may run at a time: each may take much memory and a processor for its whole time.
+    compiling: Semaphore,
+    /// Plugins that live.
+    plugins: Mutex<Vec<Weak<Inner>>>,
 }
 
 impl Engine {
@@ -106,6 +112,8 @@ impl Engine {
             stack,
             compiler,
             owners: AtomicU64::new(0),
+            compiling: Semaphore::new(threads.saturating_sub(1).max(2)),
+            plugins: Mutex::default(),
             wasm,
         };
         Ok(Engine { shared: Arc::new(shared) })
@@ -136,7 +144,8 @@ impl Engine {
             Contract::V1 => v1::Linked::new(&self.shared.linker, &component).map_err(wrong_type)?,
         };
         let owner = self.shared.owners.fetch_add(1, Ordering::Relaxed);
-        let plugin = Plugin::new(self.shared.clone(), owner, name.into(), digest, linked, limits);
+        let plugin = Plugin::new(self.shared.clone(), owner, name.into(), digest, (component, linked), limits);
+        self.shared.plugins.lock().unwrap_or_else(PoisonError::into_inner).push(plugin.weak());
         let (description, _) = plugin
             .call(move |linked, store, answer: &Answer| linked.describe(store, answer))
             .await
@@ -145,9 +154,17 @@ impl Engine {
         Ok(plugin.described(description))
     }
 
+    /// Takes the machine code of plugins that were not called within `idle` out of memory; how many those are. They can be
+    /// called as before. A fleet of many plugins, most of which have nothing to do, so takes little memory.
+    pub fn rest(&self, idle: Duration) -> usize {
+        let mut plugins = self.shared.plugins.lock().unwrap_or_else(PoisonError::into_inner);
+        plugins.retain(|plugin| plugin.strong_count() > 0);
+        plugins.iter().filter_map(Weak::upgrade).filter(|plugin| plugin.rest(idle)).count()
+    }
+
     /// The compiled component, from the cache where it is there.
     async fn component(&self, digest: &Digest, bytes: Vec<u8>) -> Result<Component, LoadError> {
-        let Shared { wasm, cache, compiler, stack, .. } = &*self.shared;
+        let Shared { wasm, cache, compiler, stack, compiling, .. } = &*self.shared;
         let refused =
             |error: wasmtime::Error| LoadError::Refused { message: text::clean(&format!("{error:#}"), text::MESSAGE) };
         if let Some(cache) = cache
@@ -161,7 +178,11 @@ impl Engine {
                 }
             }
         }
-        let code = compiler.compile(wasm, bytes, *stack).await?;
+        let code = {
+            // Never closed, so there always is a permit in the end.
+            let _permit = compiling.acquire().await;
+            compiler.compile(wasm, bytes, *stack).await?
+        };
         let kept = cache.as_ref().map(|cache| cache.put(digest, &code));
         match kept {
             Some(Ok(path)) => OwnCode::File(&path).load(wasm).map_err(refused),

@@ -3,6 +3,7 @@
 use super::{
     answer::Answer,
     call::{Cost, Decided, Guest},
+    compile::artifact::page_out,
     determinism,
     engine::Shared,
     error::DecideError,
@@ -12,8 +13,13 @@ use super::{
 };
 use model::{Description, FieldError, Snapshot};
 use sha2::{Digest as _, Sha256};
-use std::{fmt, sync::Arc};
-use wasmtime::Store;
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
+use tokio::time::Instant;
+use wasmtime::{Store, component::Component};
 
 /// SHA-256 of a component: what a plugin is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -46,13 +52,17 @@ pub struct Plugin {
     description: Arc<Description>,
 }
 
-struct Inner {
+pub(super) struct Inner {
     engine: Arc<Shared>,
     owner: Owner,
     name: Arc<str>,
     digest: Digest,
     linked: Linked,
     limits: Limits,
+    /// The machine code.
+    component: Component,
+    /// When it was called last; none while its code is paged out.
+    used: Mutex<Option<Instant>>,
 }
 
 impl fmt::Debug for Plugin {
@@ -67,7 +77,7 @@ impl Plugin {
         owner: Owner,
         name: Arc<str>,
         digest: Digest,
-        linked: Linked,
+        (component, linked): (Component, Linked),
         limits: Limits,
     ) -> Self {
         let description = Description {
@@ -78,8 +88,14 @@ impl Plugin {
             reads: Vec::new(),
             backends: model::description::Backends::default(),
         };
-        let inner = Inner { engine, owner, name, digest, linked, limits };
+        let used = Mutex::new(Some(Instant::now()));
+        let inner = Inner { engine, owner, name, digest, linked, limits, component, used };
         Plugin { inner: Arc::new(inner), description: Arc::new(description) }
+    }
+
+    /// What the engine knows it by while it lives.
+    pub(super) fn weak(&self) -> Weak<Inner> {
+        Arc::downgrade(&self.inner)
     }
 
     pub(super) fn described(self, description: Description) -> Self {
@@ -162,18 +178,30 @@ impl Plugin {
 }
 
 impl Inner {
+    /// Takes its machine code out of memory, unless it was called within `idle`. True where that was done.
+    pub(super) fn rest(&self, idle: Duration) -> bool {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        if used.is_none_or(|at| at.elapsed() < idle) {
+            return false;
+        }
+        // Where the kernel does not know how, the code stays.
+        *used = None;
+        page_out(&self.component).is_ok()
+    }
+
     /// Makes an instance, asks it, and drops it, on the thread that this runs on. A call without an answer costs, too.
     fn run<T>(
         &self,
         ask: impl FnOnce(&Linked, &mut Store<Guest>, &Answer) -> Result<T, Failure>,
     ) -> (Result<T, DecideError>, Cost) {
-        let Inner { engine, name, linked, limits, .. } = self;
+        let Inner { engine, name, linked, limits, used, .. } = self;
+        *used.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         let mut store = match Guest::store(&engine.wasm, name, &engine.logs, limits) {
             Ok(store) => store,
             Err(error) => return (Err(error), Cost::default()),
         };
         let answer = Answer::new(limits);
-        let begun = tokio::time::Instant::now();
+        let begun = Instant::now();
         let asked = {
             let _running = engine.ticker.run();
             ask(linked, &mut store, &answer)

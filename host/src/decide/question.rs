@@ -9,6 +9,7 @@ use crate::{
 };
 use model::{Decision, Fault, FieldError, description::RelatedQuery, snapshot::Instant};
 use std::{
+    fmt,
     hash::{DefaultHasher, Hash, Hasher},
     sync::Arc,
 };
@@ -40,6 +41,25 @@ impl NoDecision {
             NoDecision::Broken(_) => "PluginBroken",
             NoDecision::Breakdown(breakdown) => breakdown.reason,
             NoDecision::Flapping(_) => "DecisionFlapping",
+        }
+    }
+}
+
+impl fmt::Display for NoDecision {
+    /// Bounded where it is shown; without values of secrets, which plugins never see.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NoDecision::Invalid(errors) => {
+                let errors: Vec<String> = errors.iter().take(5).map(ToString::to_string).collect();
+                f.write_str(&errors.join("; "))
+            }
+            NoDecision::Later(why) | NoDecision::Broken(why) => f.write_str(why),
+            NoDecision::Needs(queries) => {
+                let names: Vec<&str> = queries.iter().take(5).map(|query| query.name.as_str()).collect();
+                write!(f, "asks to see {}", names.join(", "))
+            }
+            NoDecision::Breakdown(breakdown) => breakdown.fmt(f),
+            NoDecision::Flapping(item) => write!(f, "keeps changing item {item}"),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! generated from these types.
 
 pub mod condition;
+pub mod rollout;
 mod schema;
 pub mod status;
 
@@ -11,6 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
+pub use rollout::{Rollout, Strategy};
 pub use status::PluginStatus;
 
 /// Group of the kind.
@@ -51,6 +53,9 @@ pub struct PluginSpec {
     #[serde(default, deserialize_with = "or_default")]
     #[schemars(schema_with = "schema::limits")]
     pub limits: Limits,
+    /// How a new version takes over from the one that serves.
+    #[serde(default, deserialize_with = "or_default")]
+    pub rollout: Rollout,
     /// What becomes of the kinds and their resources when the Plugin is deleted.
     #[serde(default, deserialize_with = "or_default")]
     pub deletion_policy: DeletionPolicy,
@@ -177,7 +182,10 @@ impl PluginSpec {
         if let Some((field, most)) = spec.limits.out_of_range() {
             return Err(format!("spec.limits.{field}: the most that can be set is {most}"));
         }
-        Ok(spec)
+        match spec.rollout.problem() {
+            Some(problem) => Err(problem),
+            None => Ok(spec),
+        }
     }
 }
 

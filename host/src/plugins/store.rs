@@ -2,10 +2,24 @@
 //! before. Digests in, bytes that have that digest out. Nothing else in the folder is believed.
 
 use crate::decide::Digest;
+use model::Grants;
+use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+/// What a plugin serves with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Serving {
+    /// SHA-256 of the component in hexadecimal digits.
+    pub digest: String,
+    /// Settings, as JSON text.
+    pub settings: String,
+    /// Grants.
+    pub grants: Grants,
+}
 
 /// A folder of components, named `PLUGIN.DIGEST.wasm`.
 #[derive(Clone, Debug)]
@@ -57,6 +71,34 @@ impl Store {
         (found.to_string() == digest).then_some((found, bytes))
     }
 
+    /// Notes with which settings and grants a component serves, so that a host that starts in the middle of a rollout knows
+    /// what it serves beside the new version.
+    pub fn note(&self, plugin: &str, serving: &Serving) {
+        let path = self.folder.join(format!("{plugin}.serving.json"));
+        let part = path.with_extension("part");
+        let _ = fs::remove_file(&part);
+        let written = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&part)
+            .and_then(|mut file| file.write_all(&serde_json::to_vec(serving).unwrap_or_default()))
+            .and_then(|()| fs::rename(&part, &path));
+        if let Err(error) = written {
+            tracing::warn!(plugin, %error, "what serves could not be noted for a restart");
+        }
+    }
+
+    /// What served last, as far as that is known.
+    pub fn noted(&self, plugin: &str) -> Option<Serving> {
+        serde_json::from_slice(&fs::read(self.folder.join(format!("{plugin}.serving.json"))).ok()?).ok()
+    }
+
+    /// Forgets what served last.
+    pub fn forget(&self, plugin: &str) {
+        let _ = fs::remove_file(self.folder.join(format!("{plugin}.serving.json")));
+    }
+
     /// Forgets all other components of a plugin.
     pub fn keep_only(&self, plugin: &str, digests: &[Digest]) {
         let kept: Vec<PathBuf> = digests.iter().map(|digest| self.path(plugin, &digest.to_string())).collect();
@@ -91,6 +133,21 @@ mod tests {
         assert_eq!(store.get("a", "../../etc/passwd"), None);
         fs::write(store.path("a", &text), b"c0de").unwrap();
         assert_eq!(store.get("a", &text), None);
+    }
+
+    #[test]
+    fn what_serves_is_noted_until_it_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let serving = Serving { digest: "ab".into(), settings: "{\"a\":1}".into(), grants: Grants::default() };
+        assert_eq!(store.noted("a"), None);
+        store.note("a", &Serving { digest: "cd".into(), ..serving.clone() });
+        store.note("a", &serving);
+        store.keep_only("a", &[]);
+        assert_eq!(store.noted("a"), Some(serving));
+        assert_eq!(store.noted("b"), None);
+        store.forget("a");
+        assert_eq!(store.noted("a"), None);
     }
 
     #[test]

@@ -96,6 +96,13 @@ pub async fn obtain(client: &kube::Client, namespace: &str, entropy: &Entropy) -
     }
 }
 
+/// The key, where it is there and may be read. Nothing is made.
+pub async fn look(client: &kube::Client, namespace: &str) -> Option<FingerprintKey> {
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    let found = answer(namespace, "get", SECRET, secrets.get_opt(SECRET)).await.ok()??;
+    read(&found, namespace).ok()
+}
+
 fn read(secret: &Secret, namespace: &str) -> Result<FingerprintKey, KeyError> {
     let bytes = secret.data.as_ref().and_then(|data| data.get(KEY)).map(|value| value.0.as_slice());
     let key = bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());

@@ -5,7 +5,11 @@ use crate::context::Served;
 use crate::decide::{Engine, EngineError, EngineOptions, Plugin};
 use crate::plugins::{self, PluginFiles};
 use crate::watch::page::chain;
+use futures::{StreamExt, stream};
 use std::sync::Arc;
+
+/// Plugins that are loaded at the same time.
+const AT_A_TIME: usize = 8;
 
 /// A plugin that is loaded, with what its operator grants.
 #[derive(Clone)]
@@ -39,12 +43,17 @@ pub(super) async fn load(config: &RunConfig, engine: Option<&Engine>) -> Vec<Loa
     if found.is_empty() && loaded.is_empty() {
         tracing::warn!(folder = ?config.plugins, "there is no plugin; put NAME.wasm and NAME.grants.yaml there");
     }
-    for files in found {
+    // Side by side, in their order.
+    let each = found.into_iter().map(|files| async move {
         match files {
-            Ok(files) => loaded.extend(one(engine, files).await),
-            Err(error) => tracing::error!("a plugin was left out: {}", chain(&error)),
+            Ok(files) => one(engine, files).await,
+            Err(error) => {
+                tracing::error!("a plugin was left out: {}", chain(&error));
+                None
+            }
         }
-    }
+    });
+    loaded.extend(stream::iter(each).buffered(AT_A_TIME).collect::<Vec<_>>().await.into_iter().flatten());
     loaded
 }
 

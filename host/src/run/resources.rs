@@ -4,6 +4,8 @@
 mod attempt;
 mod keeper;
 mod removal;
+mod rollout;
+mod shadow;
 mod tell;
 
 use super::Host;
@@ -124,6 +126,46 @@ fn look_at_all(host: &Host, kind: &Kind) {
     for key in host.trigger.serve(kind, &host.cache) {
         host.queue.push(&key, Cause::Change);
     }
+}
+
+/// A resource that its plugin fails with.
+struct Failing {
+    reason: String,
+    /// Since when, in milliseconds since the Unix epoch.
+    since: Option<model::snapshot::Instant>,
+}
+
+/// Reasons for which a resource is not reconciled that say nothing about the version that decides: work under way, a
+/// wrong resource, and what passes by itself.
+const NOT_ITS_FAULT: [&str; 13] = [
+    "Progressing",
+    "Deleting",
+    "Paused",
+    "Invalid",
+    "PluginRetries",
+    "PluginMissing",
+    "Changed",
+    "NotFound",
+    "OutcomeUnknown",
+    "Throttled",
+    "Unauthorized",
+    "NamespaceTerminating",
+    "QuotaExceeded",
+];
+
+/// Whether the last pass over a resource failed in a way that may be its plugin's fault.
+fn failing(object: &Object) -> Option<Failing> {
+    let document = object.value();
+    let conditions = document.pointer("/status/conditions")?.as_array()?;
+    let reconciled = conditions.iter().find(|condition| condition["type"] == model::status::RECONCILED)?;
+    let reason = reconciled["reason"].as_str()?;
+    if reconciled["status"] == "True" || NOT_ITS_FAULT.contains(&reason) {
+        return None;
+    }
+    let since = reconciled["lastTransitionTime"].as_str();
+    let since = since.and_then(|text| chrono::DateTime::parse_from_rfc3339(text).ok());
+    let since = since.and_then(|at| u64::try_from(at.timestamp_millis()).ok());
+    Some(Failing { reason: reason.into(), since })
 }
 
 /// Installs the definition of `Plugin` itself. Where the host may not, somebody else has to.

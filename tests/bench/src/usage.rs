@@ -10,6 +10,8 @@ pub(crate) struct Resident {
     pub(crate) all: usize,
     /// Of them, pages of files, the program's own among them. The kernel can drop and read them again.
     pub(crate) of_files: usize,
+    /// Of them, pages of no file: what only this process has.
+    pub(crate) own: usize,
 }
 
 /// What is resident now.
@@ -20,7 +22,7 @@ pub(crate) fn resident() -> Resident {
         let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok());
         kib.map_or(0, |kib| kib << 10)
     };
-    Resident { all: field("VmRSS:"), of_files: field("RssFile:") }
+    Resident { all: field("VmRSS:"), of_files: field("RssFile:"), own: field("RssAnon:") }
 }
 
 /// Seconds of processor time of all threads so far, in user and kernel mode.
@@ -34,7 +36,8 @@ pub(crate) fn processor_seconds() -> f64 {
 
 impl std::fmt::Display for Resident {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:.1} MiB resident ({:.1} of them pages of files)", mib(self.all), mib(self.of_files))
+        let Resident { all, of_files, own } = *self;
+        write!(f, "{:.1} MiB resident ({:.1} own, {:.1} pages of files)", mib(all), mib(own), mib(of_files))
     }
 }
 

@@ -78,6 +78,21 @@ impl Scene {
         Ok(Scene { server, kubectl, client, wire, config, token: None, folder, controllers, host: None })
     }
 
+    /// A host as a process of its own, of the program `windlass`.
+    pub async fn spawn_host(&self, program: &str) -> Result<tokio::process::Child> {
+        let at = |name: &str| self.folder.path().join(name).display().to_string();
+        let (kubeconfig, files, cache) = (at("kubeconfig"), at("files"), at("cache"));
+        let arguments = ["--log", "warn", "run", "--kubeconfig", &kubeconfig, "--plugin-files", &files];
+        let host = tokio::process::Command::new(program)
+            .args(arguments)
+            .args(["--cache-dir", &cache, "--plugin-refresh", "10s"])
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("could not start {program}"))?;
+        self.until("the kind Plugin", async || Ok(self.plugins().list(&Default::default()).await.is_ok())).await?;
+        Ok(host)
+    }
+
     /// Starts a host, as it was configured.
     pub async fn start_host(&mut self) -> Result<()> {
         let stop = CancellationToken::new();
@@ -94,6 +109,14 @@ impl Scene {
         let Some((stop, task)) = self.host.take() else { return Ok(()) };
         stop.cancel();
         task.await.map_err(|error| anyhow!("the host panicked: {error}"))?.context("the host failed")
+    }
+
+    /// Ends the host at once, as SIGKILL does: no request leaves it after this returns.
+    pub async fn kill_host(&mut self) {
+        if let Some((_, task)) = self.host.take() {
+            task.abort();
+            let _ = task.await;
+        }
     }
 
     /// Ends everything.
@@ -149,6 +172,12 @@ impl Scene {
         Ok(())
     }
 
+    /// The text of a greeting's ConfigMap as it is.
+    pub async fn text(&self, name: &str) -> Result<String> {
+        let map = self.objects("", "v1", "ConfigMap").get(&format!("{name}-greeting")).await?;
+        Ok(map.data["data"]["text"].as_str().unwrap_or_default().to_owned())
+    }
+
     /// Waits until a `Greeting` has led to a ConfigMap whose text begins so.
     pub async fn until_greeted(&self, name: &str, word: &str) -> Result<()> {
         let maps = self.objects("", "v1", "ConfigMap");
@@ -181,6 +210,15 @@ impl Scene {
             Ok(()) => Ok(message),
             Err(error) => Err(error.context(self.status(name).await?.to_string())),
         }
+    }
+
+    /// Waits until the version that is to take over is in this phase; what the status says of it comes out.
+    pub async fn until_phase(&self, name: &str, phase: &str) -> Result<Value> {
+        let what = format!("the rollout of {name} to be {phase}");
+        let waited = self.until(&what, async || Ok(self.status(name).await?["rollout"]["phase"] == phase)).await;
+        let status = self.status(name).await?;
+        waited.with_context(|| status.to_string())?;
+        Ok(status["rollout"].clone())
     }
 
     /// Waits until the component of this digest serves.

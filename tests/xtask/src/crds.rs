@@ -57,6 +57,9 @@ fn plugin() -> Crd {
                 .described("Which version serves, or why none does."),
         )
         .column(Column::text("Version", ".status.version").described("The version that decides now."))
+        .column(
+            Column::text("Rollout", ".status.rollout.phase").described("How far the version is that is to take over."),
+        )
         .column(Column::integer("Ready", ".status.resources.ready").described("Resources of its kinds that are ready."))
         .column(Column::integer("Failing", ".status.resources.failing").described("Resources whose last pass failed."))
         .column(Column::integer("Total", ".status.resources.total").described("Resources of its kinds."))

@@ -6,6 +6,7 @@
 
 mod azure;
 mod client;
+mod plugins;
 mod processes;
 mod screen;
 mod tree;
@@ -37,6 +38,8 @@ enum Show {
     Mysql,
     /// An Azure SQL server, against the stand-in for Azure.
     Azure,
+    /// A kind that is added to a running host, upgraded with the difference shown, broken, rolled back and removed.
+    Plugins,
 }
 
 const MANIFEST: &str = "crds/examples/mysql.yaml";
@@ -46,8 +49,10 @@ const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Runs the demo.
 pub fn demo(options: &Options) -> Result<()> {
-    if options.show == Show::Azure {
-        return azure::demo();
+    match options.show {
+        Show::Azure => return azure::demo(),
+        Show::Plugins => return plugins::demo(),
+        Show::Mysql => {}
     }
     let stage = Stage::set()?;
     let mut screen = Screen::new();

@@ -101,6 +101,16 @@ fn is_data(target: &Target) -> bool {
     }
 }
 
+/// What cannot be made again as it was: data, what serves it, and generated values.
+pub(crate) fn holds_state(target: &Target) -> bool {
+    match target {
+        Target::Secret(_) => true,
+        Target::Object(key) => is(&key.kind, "apps", "StatefulSet") || is_data(target),
+        Target::External { backend: Backend::Vault, .. } => true,
+        Target::External { backend: Backend::Azure | Backend::Mysql, .. } => is_data(target),
+    }
+}
+
 fn is(kind: &Kind, group: &str, name: &str) -> bool {
     kind.group == group && kind.kind == name
 }

@@ -4,10 +4,10 @@
 mod deletion;
 mod external;
 mod overlay;
-mod properties;
+pub(crate) mod properties;
 mod refusals;
 mod servers;
-mod world;
+pub(crate) mod world;
 
 use crate::decision::{Body, GeneratedSecret, PasswordRules, RandomValue, UpdatePolicy};
 use crate::plan::{Action, Reason};

@@ -4,6 +4,9 @@
 use model::grant::ServiceAccount;
 use serde_json::{Value, json};
 
+/// Reason of a stop that ends by itself: the shadow run.
+pub const SHADOWING: &str = "Shadowing";
+
 /// A stage, in the order in which a plugin passes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
@@ -15,13 +18,16 @@ pub enum Stage {
     Compiled,
     /// They fit this host, and their kinds fit the cluster.
     Compatible,
+    /// What they would do otherwise than the version that serves is known, and nothing in it stands in their way.
+    Shadowed,
     /// They decide.
     Serving,
 }
 
 impl Stage {
     /// All of them.
-    pub const ALL: [Stage; 5] = [Stage::Fetched, Stage::Verified, Stage::Compiled, Stage::Compatible, Stage::Serving];
+    pub const ALL: [Stage; 6] =
+        [Stage::Fetched, Stage::Verified, Stage::Compiled, Stage::Compatible, Stage::Shadowed, Stage::Serving];
 
     /// The type of the condition.
     pub fn word(self) -> &'static str {
@@ -30,6 +36,7 @@ impl Stage {
             Stage::Verified => "Verified",
             Stage::Compiled => "Compiled",
             Stage::Compatible => "Compatible",
+            Stage::Shadowed => "Shadowed",
             Stage::Serving => "Serving",
         }
     }
@@ -91,6 +98,10 @@ pub fn conditions(
                 return condition("True", reason, message);
             }
             match stopped {
+                // A run that goes on has no outcome yet.
+                Some(stopped) if stopped.stage == stage && stopped.reason == SHADOWING => {
+                    condition("Unknown", SHADOWING, &stopped.message)
+                }
                 Some(stopped) if stopped.stage == stage => condition("False", &stopped.reason, &stopped.message),
                 _ => condition("Unknown", "NotReached", "an earlier stage is not passed"),
             }
@@ -180,6 +191,7 @@ mod tests {
                 ("Verified", "True", "NotAsked"),
                 ("Compiled", "False", "CompileTimeLimit"),
                 ("Compatible", "Unknown", "NotReached"),
+                ("Shadowed", "Unknown", "NotReached"),
                 ("Serving", "False", "CompileTimeLimit"),
             ]
         );

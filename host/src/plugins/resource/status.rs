@@ -1,5 +1,9 @@
 //! The status of a `Plugin`: what runs, what it asks for and may do, how its resources are.
 
+mod rollout;
+
+pub use rollout::{Phase, RolloutStatus, ShadowEntry, ShadowStatus};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +25,9 @@ pub struct PluginStatus {
     /// What it asks for and what it is granted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permissions: Option<Permissions>,
+    /// The version that is to take over, or took over last: how far it is, and what it does otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<RolloutStatus>,
     /// Its resources.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,

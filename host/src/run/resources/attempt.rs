@@ -2,6 +2,7 @@
 //! far it came, and why no further, goes out. What served before goes on serving until the very end.
 
 use super::keeper::{Keeper, Running};
+use super::rollout::Go;
 use crate::context::Served;
 use crate::decide::decider::Decider;
 use crate::decide::{Digest, Limits, LoadError};
@@ -9,8 +10,9 @@ use crate::install::definition::{Definition, DefinitionError};
 use crate::install::{self, InstallError};
 use crate::plugins::PluginSpec;
 use crate::plugins::resource::condition::{Passed, Stage, Stopped};
-use crate::plugins::resource::{Source, Verify};
+use crate::plugins::resource::{Source, Strategy, Verify};
 use crate::plugins::source::Fetched;
+use crate::plugins::store::Serving;
 use crate::plugins::verify;
 use crate::plugins::watched::Watched;
 use crate::watch::Object;
@@ -57,6 +59,7 @@ impl Keeper<'_> {
     /// Tries what the spec asks for.
     pub async fn attempt(&mut self, plugin: &Object) -> Attempt {
         let mut attempt = Attempt::default();
+        self.listing = false;
         let document = plugin.value();
         let tried = match PluginSpec::read(&document) {
             Ok(spec) => self.try_spec(plugin, &spec, &mut attempt).await.map_err(|stopped| (stopped, Some(spec))),
@@ -70,11 +73,16 @@ impl Keeper<'_> {
             }
             attempt.stopped = Some(stopped);
         }
+        if !self.published && !self.listing {
+            // What was called back, whatever became of what is wanted.
+            self.publish();
+        }
         attempt
     }
 
     async fn try_spec(&mut self, plugin: &Object, spec: &PluginSpec, attempt: &mut Attempt) -> Result<(), Stopped> {
         self.finalize(plugin, spec).await?;
+        self.abandon_unless(spec);
         self.load(spec, attempt).await?;
         let Some(Loaded { digest, watched, passed, .. }) = &self.loaded else { return Ok(()) };
         let (digest, watched) = (*digest, watched.clone());
@@ -85,22 +93,84 @@ impl Keeper<'_> {
             && *generation == plugin.generation
         {
             attempt.passed.push((Stage::Compatible, "Compatible", "its kinds fit the cluster".into()));
+            let (reason, message) = self.shadowed_words();
+            attempt.passed.push((Stage::Shadowed, reason, message));
             return Err(stopped.clone());
         }
         self.settings(&watched, spec).await?;
         let next = self.candidate(digest, watched, spec)?;
-        let said = self.compatible(&next, spec).await?;
-        attempt.passed.push((Stage::Compatible, said.0, said.1));
+        let is_new = match self.running {
+            Some(_) => true,
+            None => self.call_back(plugin, &next, spec).await,
+        };
+        let same = self.is_running(&next);
+        if same {
+            // Back to what serves, at whatever point.
+            self.abandon();
+        }
+        let (reason, message) = self.compatible(&next, spec).await?;
+        attempt.passed.push((Stage::Compatible, reason, message));
+        if same && self.has_its_kinds() {
+            let (reason, message) = self.shadowed_words();
+            attempt.passed.push((Stage::Shadowed, reason, message));
+            return self.install(&next).await;
+        }
+        let shadowed = is_new && !same && spec.rollout.strategy != Strategy::Immediate;
+        let go = if shadowed { self.roll_out(plugin, spec, &next)? } else { Go::All };
         self.install(&next).await?;
-        let same = self.running.as_ref().is_some_and(|running| running.served.identity == next.served.identity);
-        if !same || !self.has_its_kinds() {
-            self.swap(next);
+        let (reason, message) = self.shadowed_words();
+        attempt.passed.push((Stage::Shadowed, reason, message));
+        match go {
+            Go::All => self.swap(next),
+            Go::Part(which) => {
+                let stopped = stop(Stage::Serving, "RollingOut", which, false);
+                // As it will be told.
+                self.last = Attempt { stopped: Some(stopped.clone()), ..attempt.clone() };
+                self.widen(plugin).await;
+                return Err(stopped);
+            }
         }
         if let (Some(store), Some(running)) = (&self.shared.store, &self.running) {
             let previous = self.previous.as_ref().map(|previous| previous.digest);
             store.keep_only(&self.name, &[Some(running.digest), previous].into_iter().flatten().collect::<Vec<_>>());
         }
         Ok(())
+    }
+
+    fn is_running(&self, next: &Running) -> bool {
+        self.running.as_ref().is_some_and(|running| running.served.identity == next.served.identity)
+    }
+
+    /// After a start in the middle of a rollout: what served last serves beside what is wanted. Nothing is in the host's
+    /// table before it is known for which part. False where what is wanted is what served, or nothing served before.
+    async fn call_back(&mut self, plugin: &Object, next: &Running, spec: &PluginSpec) -> bool {
+        // The status of this Plugin, and not of an earlier one of its name.
+        let status = plugin.value().pointer("/status/digest").and_then(Value::as_str).map(str::to_owned);
+        let Some(named) = status else { return false };
+        let wanted = format!("sha256:{}", next.digest);
+        let noted = self.shared.store.as_ref().and_then(|store| store.noted(&self.name));
+        let Some(serving) = noted else { return named != wanted };
+        let Served { settings, grants, .. } = &*next.served;
+        let same = (serving.settings.as_str(), &serving.grants) == (&**settings, grants);
+        if same && serving.digest == next.digest.to_string() {
+            return false;
+        }
+        if let Some(running) = self.noted(&serving, spec).await {
+            let digest = running.digest;
+            tracing::info!(plugin = self.name, %digest, "called back what served before the new version is in service");
+            (self.running, self.published) = (Some(running), false);
+        }
+        true
+    }
+
+    /// A version that is in the store, with the settings and grants that it served with.
+    async fn noted(&self, serving: &Serving, spec: &PluginSpec) -> Option<Running> {
+        let (digest, bytes) = self.shared.store.as_ref()?.get(&self.name, &serving.digest)?;
+        let fetched = Fetched { bytes, from: "the version that served last".into(), artifact: None };
+        let watched = self.compile(digest, fetched, &spec.limits, &mut Attempt::default()).await.ok()?;
+        let settings = serde_json::from_str(&serving.settings).ok()?;
+        let spec = PluginSpec { settings, grants: serving.grants.clone(), ..spec.clone() };
+        self.candidate(digest, watched, &spec).ok()
     }
 
     /// Fetches, verifies and compiles, unless that was done with the same outcome before.
@@ -187,7 +257,7 @@ impl Keeper<'_> {
         let host = self.shared.host;
         host.claims.set(&self.seniority, next.definitions.iter().map(|definition| definition.name().to_owned()));
         self.contested = Some(self.contention());
-        let mut contested = Vec::new();
+        let (mut contested, mut wider) = (Vec::new(), false);
         for definition in &next.definitions {
             let name = definition.name();
             if let Some(holder) = host.claims.holder(name).filter(|holder| *holder != self.seniority) {
@@ -206,25 +276,41 @@ impl Keeper<'_> {
             }
         }
         for definition in &next.definitions {
-            let judged = install::judge(&host.client, definition, spec.allow_narrowing).await;
-            judged.map_err(|error| not_installed(&error))?;
+            match install::judge(&host.client, definition, spec.allow_narrowing).await {
+                // The definition of the version that was tried meanwhile takes all that this one needs.
+                Err(InstallError::Narrowed { .. }) if self.served_before(next) => wider = true,
+                judged => drop(judged.map_err(|error| not_installed(&error))?),
+            }
         }
-        Ok(match contested.is_empty() {
-            true => ("Compatible", "its kinds fit the cluster".into()),
-            false => ("KindContested", contested.join("; ")),
+        Ok(match (contested.is_empty(), wider) {
+            (true, false) => ("Compatible", "its kinds fit the cluster".into()),
+            (true, true) => ("DefinitionKept", "the definition of a later version, which takes more, stays".into()),
+            (false, _) => ("KindContested", contested.join("; ")),
         })
     }
 
+    /// This version serves, or served before what serves: to go back to it needs no consent.
+    fn served_before(&self, next: &Running) -> bool {
+        let versions = [&self.running, &self.previous];
+        versions.into_iter().flatten().any(|version| version.digest == next.digest)
+    }
+
     async fn install(&self, next: &Running) -> Result<(), Stopped> {
+        let client = &self.shared.host.client;
         for definition in &next.definitions {
-            let installed = install::install(&self.shared.host.client, definition).await;
+            if self.served_before(next)
+                && let Err(InstallError::Narrowed { .. }) = install::judge(client, definition, false).await
+            {
+                continue;
+            }
+            let installed = install::install(client, definition).await;
             installed.map_err(|error| not_installed(&error))?;
         }
         Ok(())
     }
 
     /// The kinds of the running version are its own: no older plugin has taken one meanwhile.
-    fn has_its_kinds(&self) -> bool {
+    pub fn has_its_kinds(&self) -> bool {
         let plugins = &self.shared.host.plugins;
         self.running.as_ref().is_some_and(|running| {
             let ours = |served: Arc<Served>| Arc::ptr_eq(&served, &running.served);
@@ -237,15 +323,15 @@ impl Keeper<'_> {
         let Some(store) = &self.shared.store else { return };
         let digest =
             plugin.pointer("/status/digest").and_then(Value::as_str).and_then(|text| text.strip_prefix("sha256:"));
-        let Some((digest, bytes)) = digest.and_then(|digest| store.get(&self.name, digest)) else { return };
-        let fetched = Fetched { bytes, from: "the last good version".into(), artifact: None };
-        let mut attempt = Attempt::default();
-        let Ok(watched) = self.compile(digest, fetched, &spec.limits, &mut attempt).await else { return };
-        if self.settings(&watched, spec).await.is_err() {
-            return;
-        }
-        let Ok(next) = self.candidate(digest, watched, spec) else { return };
-        if self.compatible(&next, spec).await.is_ok() {
+        let Some(digest) = digest else { return };
+        let settings = Value::Object(spec.settings.clone()).to_string();
+        let serving = store.noted(&self.name).filter(|serving| serving.digest == digest).unwrap_or_else(|| Serving {
+            digest: digest.into(),
+            settings,
+            grants: spec.grants.clone(),
+        });
+        let Some(next) = self.noted(&serving, spec).await else { return };
+        if self.settings(&next.watched, spec).await.is_ok() && self.compatible(&next, spec).await.is_ok() {
             self.swap(next);
         }
     }

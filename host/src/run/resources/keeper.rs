@@ -1,12 +1,15 @@
 //! One `Plugin` from its first sight to its end: tries what its spec asks for, swaps versions, tells what came of it.
 
 use super::attempt::{Attempt, Loaded};
+use super::rollout::Rollout;
 use super::{Shared, look_at_all, seniority};
 use crate::context::Served;
 use crate::decide::Digest;
 use crate::install::definition::Definition;
 use crate::plugins::claims::Seniority;
 use crate::plugins::resource::condition::{Stage, Stopped};
+use crate::plugins::resource::status::RolloutStatus;
+use crate::plugins::store::Serving;
 use crate::plugins::watched::{Mark, Watched, mark};
 use crate::watch::Object;
 use model::Kind;
@@ -56,6 +59,18 @@ pub(super) struct Keeper<'a> {
     pub last: Attempt,
     pub storm: Arc<Notify>,
     failures: u32,
+    /// The version that is to take over.
+    pub rollout: Option<Rollout>,
+    /// What took over last, and how it went before.
+    pub promoted: Option<RolloutStatus>,
+    /// How the running version was shadowed: reason and message.
+    pub shadowed: Option<(&'static str, String)>,
+    /// What runs is in the host's table.
+    pub published: bool,
+    /// For which part what was called back decides is not known before its resources are in view.
+    pub listing: bool,
+    /// This process began a rollout itself: what the status says of one is its own word.
+    pub begun: bool,
     /// Who else wanted its kinds when that was looked at last.
     pub contested: Option<Contention>,
 }
@@ -73,6 +88,12 @@ impl<'a> Keeper<'a> {
             last: Attempt::default(),
             storm: Arc::default(),
             failures: 0,
+            rollout: None,
+            promoted: None,
+            shadowed: None,
+            published: false,
+            listing: false,
+            begun: false,
             contested: None,
         }
     }
@@ -98,6 +119,7 @@ impl<'a> Keeper<'a> {
                     break;
                 }
                 let tick = again.min(Instant::now() + TICK);
+                let rolling = self.is_rolling();
                 tokio::select! {
                     changed = plugin.changed() => match changed {
                         Ok(()) => break,
@@ -107,6 +129,11 @@ impl<'a> Keeper<'a> {
                     () = storm.notified() => {
                         self.fall_back(&current);
                         break;
+                    }
+                    look = self.advance(&current), if rolling => {
+                        if look {
+                            break;
+                        }
                     }
                     () = tokio::time::sleep_until(tick) => {
                         if tick >= again {
@@ -163,7 +190,15 @@ impl<'a> Keeper<'a> {
         next.watched.begin(self.sound(&kinds));
         let used = description.writes.iter().chain(description.reads.iter().map(|query| &query.kind));
         used.for_each(|kind| host.watches.ensure(kind));
-        host.plugins.swap(&kinds, &gone, next.served.clone());
+        host.plugins.swap(&kinds, &gone, &next.served, None);
+        self.published = true;
+        let rollout = self.rollout.take().filter(|it| it.next.served.identity == next.served.identity);
+        self.promoted = rollout.as_ref().map(Rollout::promoted);
+        self.shadowed = rollout.as_ref().map(Rollout::shadowed);
+        if let Some(store) = &self.shared.store {
+            let (settings, grants) = (next.served.settings.to_string(), next.served.grants.clone());
+            store.note(name, &Serving { digest: next.digest.to_string(), settings, grants });
+        }
         for kind in &gone {
             host.trigger.stop_serving(kind);
         }
@@ -195,6 +230,9 @@ impl<'a> Keeper<'a> {
 
     /// The running version broke down again and again: the one before decides again, where there is one.
     fn fall_back(&mut self, plugin: &Object) {
+        if let Some(message) = self.storm_in_part() {
+            return self.take_back(plugin, message);
+        }
         let Some(running) = &self.running else { return };
         let Some(breakdown) = running.watched.storm() else { return };
         let Some(previous) = self.previous.take() else {
@@ -228,9 +266,10 @@ impl<'a> Keeper<'a> {
             kinds.iter().for_each(|kind| host.watches.look_again(&kind.group));
         }
         host.claims.drop_all(&self.seniority);
-        self.previous = None;
+        (self.previous, self.rollout, self.published) = (None, None, false);
         if let Some(store) = &self.shared.store {
             store.keep_only(&self.name, &[]);
+            store.forget(&self.name);
         }
     }
 

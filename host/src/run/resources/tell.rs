@@ -5,7 +5,7 @@ use crate::client::DEADLINE;
 use crate::clock::rfc3339;
 use crate::plugins::permissions;
 use crate::plugins::resource::condition::{self, Stage};
-use crate::plugins::resource::status::{DecisionCost, PluginStatus, Resources, ServedKind};
+use crate::plugins::resource::status::{DecisionCost, Phase, PluginStatus, Resources, RolloutStatus, ServedKind};
 use crate::plugins::resource::{GROUP, PLURAL, VERSION};
 use crate::watch::page::chain;
 use crate::watch::{Cache, Object};
@@ -20,14 +20,14 @@ pub(super) fn path(name: &str) -> String {
 }
 
 impl Keeper<'_> {
-    /// Writes the status, where it differs.
-    pub async fn tell(&self, plugin: &Object) {
+    /// Writes the status, where it differs. True when it says what it should.
+    pub async fn tell(&self, plugin: &Object) -> bool {
         let newest = self.shared.host.cache.get(&plugin.key);
         let document = newest.as_ref().map_or_else(|| plugin.value(), |newest| newest.value());
         let previous = document.get("status").cloned().unwrap_or(Value::Null);
         let status = self.status(&previous, plugin.generation);
         if status == previous {
-            return;
+            return true;
         }
         let mut patch = status;
         // What is not said any more is taken out.
@@ -37,9 +37,10 @@ impl Keeper<'_> {
             }
         }
         let sent = self.patch(&format!("{}/status", path(&self.name)), &json!({ "status": patch })).await;
-        if let Err(error) = sent {
-            tracing::warn!(plugin = self.name, "the status of the Plugin could not be written: {}", chain(&error));
+        if let Err(error) = &sent {
+            tracing::warn!(plugin = self.name, "the status of the Plugin could not be written: {}", chain(error));
         }
+        sent.is_ok()
     }
 
     /// A merge patch.
@@ -77,6 +78,14 @@ impl Keeper<'_> {
             status.kinds = super::kinds_of_status(&json!({ "status": previous }));
             status.digest = previous.get("digest").and_then(Value::as_str).map(str::to_owned);
         }
+        // Before it is known what is wanted, an earlier process's word stays: it tells which part was served.
+        let told = || previous.get("rollout").cloned().and_then(|told| serde_json::from_value(told).ok());
+        let unknown = self.loaded.is_none() || self.listing;
+        status.rollout = match self.rollout_status().or_else(|| self.promoted.clone()) {
+            None if unknown => told(),
+            None => kept(previous, &status),
+            some => some,
+        };
         let conditions = condition::conditions(&self.last.passed, self.last.stopped.as_ref(), self.serving());
         let now = rfc3339(self.shared.clock.now());
         let mut value = serde_json::to_value(&status).unwrap_or_default();
@@ -101,7 +110,7 @@ impl Keeper<'_> {
     }
 
     /// What decides, in words: reason and message; or why nothing does.
-    fn serving(&self) -> Result<(&'static str, String), String> {
+    fn serving(&self) -> Result<(&str, String), String> {
         let stopped = self.last.stopped.as_ref();
         let Some(running) = &self.running else {
             return Err(match stopped {
@@ -122,6 +131,9 @@ impl Keeper<'_> {
         Ok(match stopped {
             None if storm.is_empty() => ("WantedVersion", format!("{what} decides")),
             None => ("BreaksDown", format!("{what} decides{storm}, and there is no version to fall back to")),
+            Some(stopped) if stopped.reason == ROLLING_OUT => {
+                (ROLLING_OUT, format!("{what} decides, and in part a newer one: {}{storm}", stopped.message))
+            }
             Some(stopped) if stopped.stage == Stage::Serving => {
                 ("FellBack", format!("{what} decides again: {}{storm}", stopped.message))
             }
@@ -135,6 +147,12 @@ impl Keeper<'_> {
             ),
         })
     }
+}
+
+/// How the running version took over, as an earlier process told it.
+fn kept(previous: &Value, status: &PluginStatus) -> Option<RolloutStatus> {
+    let told: RolloutStatus = serde_json::from_value(previous.get("rollout")?.clone()).ok()?;
+    (told.phase == Phase::Promoted && Some(&told.digest) == status.digest.as_ref()).then_some(told)
 }
 
 /// Resources by what their conditions say.
@@ -155,6 +173,9 @@ fn count(cache: &Cache, kinds: &[Kind]) -> Resources {
     }
     resources
 }
+
+/// A newer version decides for a part.
+const ROLLING_OUT: &str = "RollingOut";
 
 /// Reasons that are no failure.
 const UNDER_WAY: [&str; 3] = ["Progressing", "Deleting", "Paused"];

@@ -23,7 +23,8 @@ async fn falls_back(bad: Guest, reason: &str) -> Result<()> {
     let scene = scene().await?;
     let good = Guest::idle().build()?;
     let source = scene.put("a.wasm", &good)?;
-    let spec = json!({"source": source, "limits": {"fuel": 20_000_000}});
+    // Without a shadow run, which would find it beforehand.
+    let spec = json!({"source": source, "limits": {"fuel": 20_000_000}, "rollout": {"strategy": "Immediate"}});
     scene.apply("guest", spec).await?;
     scene.until_serves("guest", &good).await?;
     things(&scene, 15).await?;

@@ -34,6 +34,27 @@ impl Stage {
         println!("kubectl: {}", kubectl.display());
         let mysql = tools::mysql()?;
         println!("MySQL: {mysql}");
+        Stage::build(kubectl, mysql)
+    }
+
+    /// The same for a demo that needs no servers.
+    pub fn set_without_servers() -> Result<Stage> {
+        let kubectl = tools::kubectl()?;
+        println!("kubectl: {}", kubectl.display());
+        Stage::build(kubectl, String::new())
+    }
+
+    /// Folder of the built plugins.
+    pub fn plugins(&self) -> &Path {
+        &self.plugins
+    }
+
+    /// Folder of this demo.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    fn build(kubectl: PathBuf, mysql: String) -> Result<Stage> {
         let workspace = Workspace::find()?;
         let plugins = build::announce(&workspace, None)?;
         println!("building the host");
@@ -98,6 +119,7 @@ pub struct Cluster {
     root: PathBuf,
     kubectl: PathBuf,
     mysql: String,
+    windlass: PathBuf,
     folder: PathBuf,
     children: RefCell<Vec<(&'static str, Child)>>,
 }
@@ -109,6 +131,7 @@ impl Cluster {
             root: stage.root.clone(),
             kubectl: stage.kubectl.clone(),
             mysql: stage.mysql.clone(),
+            windlass: stage.windlass.clone(),
             folder: stage.folder.clone(),
             children: RefCell::new(Vec::new()),
         };
@@ -151,6 +174,58 @@ impl Cluster {
         }
         screen.text(&cluster.kubectl(&["api-resources", "--api-group=database.example.com"])?);
         Ok(cluster)
+    }
+
+    /// The same without a node: with plugins of a folder, and a folder that `Plugin` resources may name files of.
+    pub fn start_without_servers(stage: &Stage, screen: &mut Screen, plugins: &Path, files: &Path) -> Result<Cluster> {
+        let cluster = Cluster {
+            root: stage.root.clone(),
+            kubectl: stage.kubectl.clone(),
+            mysql: String::new(),
+            windlass: stage.windlass.clone(),
+            folder: stage.folder.clone(),
+            children: RefCell::new(Vec::new()),
+        };
+        let _ = std::fs::remove_file(cluster.kubeconfig());
+        let at = |path: &Path| path.display().to_string();
+        let kubeconfig = at(&cluster.kubeconfig());
+        screen.step("windlass cluster: a Kubernetes API server and its controllers, in memory");
+        let arguments = ["cluster", "--listen", "127.0.0.1:0", "--kubeconfig", &kubeconfig];
+        cluster.spawn("cluster", &stage.windlass, &arguments)?;
+        cluster.poll("the cluster to answer", || {
+            cluster.kubeconfig().exists() && cluster.kubectl(&["get", "--raw", "/readyz"]).is_ok()
+        })?;
+        screen.step("windlass run: the host, with two kinds");
+        let (plugins, files, cache) = (at(plugins), at(files), at(&cluster.folder.join("cache")));
+        let mut arguments = vec!["run", "--kubeconfig", &kubeconfig, "--plugins", &plugins, "--plugin-files", &files];
+        arguments.extend(["--cache-dir", &cache, "--plugin-refresh", "10s"]);
+        cluster.spawn("host", &stage.windlass, &arguments)?;
+        for crd in ["mysqls.database.example.com", "plugins.windlass.dev"] {
+            cluster.poll(&format!("the kind {crd}"), || {
+                cluster.kubectl(&["wait", "--for=condition=Established", "--timeout=5s", &format!("crd/{crd}")]).is_ok()
+            })?;
+        }
+        screen.text(&cluster.kubectl(&["get", "customresourcedefinitions", "-o", "name"])?);
+        Ok(cluster)
+    }
+
+    /// What `windlass plan` prints about a component.
+    pub fn plan(&self, component: &Path, files: &Path) -> Result<String> {
+        let windlass = &self.windlass;
+        let output = Command::new(windlass)
+            .args(["--log", "warn", "plan"])
+            .arg(component)
+            .arg("--kubeconfig")
+            .arg(self.kubeconfig())
+            .arg("--plugin-files")
+            .arg(files)
+            .output()
+            .with_context(|| format!("could not run {}", windlass.display()))?;
+        // 2: there are differences.
+        if !matches!(output.status.code(), Some(0 | 2)) {
+            bail!("windlass plan: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     /// The kubeconfig of the cluster.
@@ -263,9 +338,12 @@ impl Cluster {
     fn spawn(&self, name: &'static str, program: &Path, arguments: &[&str]) -> Result<()> {
         let log = File::create(self.log(name)).with_context(|| format!("could not create the log of the {name}"))?;
         let errors = log.try_clone().context("could not share a log file")?;
-        let child = Command::new(program)
+        let mut command = Command::new(program);
+        if !self.mysql.is_empty() {
+            command.env(tools::MYSQL, &self.mysql);
+        }
+        let child = command
             .args(arguments)
-            .env(tools::MYSQL, &self.mysql)
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(errors)

@@ -94,7 +94,7 @@ fn removal_policy(number: u8) -> RemovalPolicy {
 }
 
 /// A decision that nothing is wrong with: names by position, each item after some of the earlier ones.
-fn good_decision() -> impl Strategy<Value = Decision> {
+pub(crate) fn good_decision() -> impl Strategy<Value = Decision> {
     vec((any::<u16>(), 0..3_u8, 0..4_u8, 0..3_u8, "[0-9]", any::<bool>()), 0..8).prop_map(|items| {
         let made = items.into_iter().enumerate().map(|(at, (after, kind, update, removal, value, present))| {
             let before: Vec<String> =
@@ -127,7 +127,7 @@ fn good_decision() -> impl Strategy<Value = Decision> {
     })
 }
 
-fn settle(world: &mut World, decision: &Decision) {
+pub(crate) fn settle(world: &mut World, decision: &Decision) {
     for _ in 0..40 {
         let plan = world.plan(decision).unwrap();
         let quiet = plan.steps().is_empty() && !plan.inventory_changed();
