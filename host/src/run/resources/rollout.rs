@@ -12,6 +12,7 @@ use crate::plugins::resource::condition::{SHADOWING, Stage, Stopped};
 use crate::plugins::resource::rollout::{ANNOTATION_APPROVE, Verdict, token, verdict};
 use crate::plugins::resource::status::{Phase, RolloutStatus, ShadowStatus};
 use crate::plugins::resource::{Rollout as Wish, Source, Strategy};
+use crate::plugins::watched::mark;
 use crate::watch::Object;
 use crate::watch::cache::Sync;
 use model::related::Selector;
@@ -341,6 +342,14 @@ impl Keeper<'_> {
         if let Some(part) = self.rollout.as_mut().and_then(|it| it.part.as_mut()) {
             part.live = true;
         }
+        if let Some((it, part)) = self.rollout.as_ref().and_then(|it| Some((it, it.part.as_ref()?))) {
+            // What it was asked for in the shadow is no account of how it serves.
+            let kinds = it.next.kinds();
+            let of_part = self.resources_of(&kinds).filter(|it| part.share.includes(&it.uid, &it.labels));
+            let broken = self.running.as_ref().map(|running| running.watched.account().broken).unwrap_or_default();
+            let sound = of_part.map(|object| mark(&object.uid)).filter(|mark| !broken.contains(mark)).collect();
+            it.next.watched.begin(sound);
+        }
         self.publish();
     }
 
@@ -360,7 +369,7 @@ impl Keeper<'_> {
             "{} broke down {} times in a row ({}: {breakdown}); what served before decides for all again. Mend it, or give it \
              more in spec.limits",
             it.token,
-            crate::plugins::watched::STORM,
+            it.next.watched.account().in_a_row,
             breakdown.reason
         ))
     }
