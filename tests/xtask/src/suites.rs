@@ -35,8 +35,7 @@ pub struct Options {
     /// WINDLASS_AZURE_GROUP (the id of a resource group) and, if wished, WINDLASS_AZURE_VAULT (a name) say. It costs money.
     #[arg(long)]
     live: bool,
-    /// The suite `azure` at the size that its promises have: 200 servers at 10 writes a minute, 1,000 servers under the limits
-    /// that Azure publishes. Takes an hour.
+    /// The suite `azure` at the size that its promises have: 1,000 servers under the limits that Azure publishes. Takes long.
     #[arg(long)]
     full: bool,
     /// What the suite `mysql` prints at its end.
