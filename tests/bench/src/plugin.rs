@@ -27,13 +27,22 @@ pub(crate) async fn sandboxed(engine: &Engine) -> Result<Plugin> {
 
 /// A cluster of three servers of which everything exists and is ready: the usual case.
 pub(crate) fn snapshot() -> Result<types::Snapshot> {
-    let resource = json!({
+    let resource = resource();
+    let first = decide_natively(SnapshotOf::resource(&resource).build())?;
+    Ok(SnapshotOf::resource(&resource).as_desired(&first.items, true).build())
+}
+
+/// The same cluster before anything was looked at.
+pub(crate) fn unseen() -> types::Snapshot {
+    SnapshotOf::resource(&resource()).build()
+}
+
+fn resource() -> serde_json::Value {
+    json!({
         "apiVersion": "database.example.com/v1alpha1", "kind": "MySQL",
         "metadata": {"name": "prod", "namespace": "shop", "uid": "3f6c", "generation": 1, "resourceVersion": "7"},
         "spec": {"version": "8.4", "replicas": 3, "config": {"max_connections": 500}},
-    });
-    let first = decide_natively(SnapshotOf::resource(&resource).build())?;
-    Ok(SnapshotOf::resource(&resource).as_desired(&first.items, true).build())
+    })
 }
 
 /// The same code without a sandbox.
