@@ -29,13 +29,7 @@ impl Keeper<'_> {
         if status == previous {
             return true;
         }
-        let mut patch = status;
-        // What is not said any more is taken out.
-        for (field, _) in previous.as_object().into_iter().flatten() {
-            if let Some(map) = patch.as_object_mut() {
-                map.entry(field).or_insert(Value::Null);
-            }
-        }
+        let patch = change(&previous, &status);
         let sent = self.patch(&format!("{}/status", path(&self.name)), &json!({ "status": patch })).await;
         if let Err(error) = &sent {
             tracing::warn!(plugin = self.name, "the status of the Plugin could not be written: {}", chain(error));
@@ -149,6 +143,17 @@ impl Keeper<'_> {
     }
 }
 
+/// The merge patch that makes one value of another: what is not said any more is taken out, at every depth.
+fn change(previous: &Value, wanted: &Value) -> Value {
+    let (Value::Object(before), Value::Object(after)) = (previous, wanted) else { return wanted.clone() };
+    let said = after.iter().map(|(field, value)| {
+        let value = before.get(field).map_or_else(|| value.clone(), |old| change(old, value));
+        (field.clone(), value)
+    });
+    let gone = before.keys().filter(|field| !after.contains_key(*field)).map(|field| (field.clone(), Value::Null));
+    Value::Object(said.chain(gone).collect())
+}
+
 /// How the running version took over, as an earlier process told it.
 fn kept(previous: &Value, status: &PluginStatus) -> Option<RolloutStatus> {
     let told: RolloutStatus = serde_json::from_value(previous.get("rollout")?.clone()).ok()?;
@@ -179,3 +184,20 @@ const ROLLING_OUT: &str = "RollingOut";
 
 /// Reasons that are no failure.
 const UNDER_WAY: [&str; 3] = ["Progressing", "Deleting", "Paused"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_said_any_more_is_taken_out_at_every_depth() {
+        let before = json!({"a": 1, "rollout": {"percent": 10, "shadow": {"changes": {"create": 1, "change": 2}}}});
+        let after = json!({"rollout": {"phase": "Promoted", "shadow": {"changes": {"change": 2}}}});
+        let patch = json!({
+            "a": null,
+            "rollout": {"percent": null, "phase": "Promoted", "shadow": {"changes": {"change": 2, "create": null}}},
+        });
+        assert_eq!(change(&before, &after), patch);
+        assert_eq!(change(&Value::Null, &after), after);
+    }
+}
