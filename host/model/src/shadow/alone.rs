@@ -6,6 +6,7 @@ use super::outlook::Planned;
 use super::{Change, Field, Happens, Severity};
 use crate::check::holds_state;
 use crate::inventory::{Inventory, Target};
+use crate::names;
 use crate::plan::{Action, Reason, Step};
 use crate::text::bounded;
 
@@ -58,7 +59,14 @@ fn of_step(new: &Planned, step: &Step) -> Change {
         happens,
         item: bounded(&step.item, 100),
         target: target.map(|target| bounded(&target.to_string(), 300)).unwrap_or_default(),
-        fields: step.reason.paths().iter().map(|path| Field::named(path)).collect(),
+        // The host's own note of what was wanted differs with every wish.
+        fields: step
+            .reason
+            .paths()
+            .iter()
+            .filter(|path| !path.contains(names::ANNOTATION_DESIRED))
+            .map(|path| Field::named(path))
+            .collect(),
         note: String::new(),
     }
 }
