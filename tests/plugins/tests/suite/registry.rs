@@ -109,6 +109,91 @@ async fn a_registry_that_lies_about_a_digest_is_not_believed() -> Result<()> {
     scene.end().await
 }
 
+fn key_pair() -> EcdsaKeyPair {
+    let random = SystemRandom::new();
+    let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random).unwrap();
+    EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, document.as_ref(), &random).unwrap()
+}
+
+/// Registries that have the API for referrers; that of the tests has none, and keeps a tag in its place.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bundle_is_found_among_what_a_registry_lists_as_referrers() -> Result<()> {
+    const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
+    let (web, paths, scene) = registry().await?;
+    let (random, pair) = (SystemRandom::new(), key_pair());
+    let component = greeting("Hello, ", 1)?;
+    let digest = push(&paths, "1", &component);
+    let statement = json!({
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"digest": {"sha256": digest.trim_start_matches("sha256:")}}],
+        "predicateType": "https://sigstore.dev/cosign/sign/v1",
+        "predicate": {},
+    })
+    .to_string();
+    let payload_type = "application/vnd.in-toto+json";
+    let signed = format!("DSSEv1 {} {payload_type} {} {statement}", payload_type.len(), statement.len());
+    let signature = STANDARD.encode(pair.sign(&random, signed.as_bytes()).unwrap().as_ref());
+    let bundle = json!({
+        "mediaType": BUNDLE,
+        "dsseEnvelope": {
+            "payload": STANDARD.encode(&statement), "payloadType": payload_type, "signatures": [{"sig": signature}],
+        },
+    })
+    .to_string();
+    let holder = manifest(BUNDLE, bundle.as_bytes(), json!({}));
+    let listed = |digest: String, artifact_type: &str| {
+        let media_type = "application/vnd.oci.image.manifest.v1+json";
+        json!({"mediaType": media_type, "digest": digest, "size": 1, "artifactType": artifact_type})
+    };
+    let index = json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.index.v1+json",
+        // The first is none that could be one, the second was removed.
+        "manifests": [
+            listed(format!("sha256:{}", "0".repeat(64)), "application/spdx+json"),
+            listed(format!("sha256:{}", "1".repeat(64)), BUNDLE),
+            listed(format!("sha256:{}", sha256(&holder)), BUNDLE),
+        ],
+    });
+    put(&paths, &format!("/blobs/sha256:{}", sha256(bundle.as_bytes())), bundle.as_bytes());
+    put(&paths, &format!("/manifests/sha256:{}", sha256(&holder)), &holder);
+    put(&paths, &format!("/referrers/{digest}"), index.to_string().as_bytes());
+    let verify = json!({"cosignKeys": [PublicKey::pem_of_p256(pair.public_key().as_ref())]});
+    scene.apply("greeting", json!({"source": source(&web, ":1"), "grants": grants(), "verify": verify})).await?;
+    scene.until_serves("greeting", &component).await?;
+    scene.until_says("greeting", "Verified", "True", "Signed").await?;
+    scene.end().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_that_fails_at_signatures_stops_those_who_ask_for_one_alone() -> Result<()> {
+    let component = greeting("Hello, ", 1)?;
+    let (sound, body) = (manifest("application/wasm", &component, json!({})), component.clone());
+    let web = Web::start(move |path| {
+        Some(match path {
+            path if path.contains("/blobs/") => answer("200 OK", "", &body),
+            path if path == format!("{NAME}/manifests/1") => answer("200 OK", "", &sound),
+            _ => answer("500 Internal Server Error", "", b"{}"),
+        })
+    })
+    .await?;
+    let authority = web.authority.clone();
+    let scene = Scene::start(COMPILER, |config| {
+        if let Some(resources) = &mut config.resources {
+            resources.trusted.insert(authority);
+        }
+    })
+    .await?;
+    let verify = json!({"cosignKeys": [PublicKey::pem_of_p256(key_pair().public_key().as_ref())]});
+    let spec = json!({"source": source(&web, ":1"), "grants": grants(), "verify": verify});
+    scene.apply("greeting", spec).await?;
+    let message = scene.until_says("greeting", "Verified", "False", "SignaturesUnread").await?;
+    assert!(message.contains("the server answers 500"), "{message}");
+    scene.apply("greeting", json!({"source": source(&web, ":1"), "grants": grants()})).await?;
+    scene.until_serves("greeting", &component).await?;
+    scene.end().await
+}
+
 /// A registry whose manifests are sound and whose blobs are answered so is left, by name; what served before goes on.
 async fn refused(
     blob: impl Fn(&[u8]) -> Option<Vec<u8>> + Send + Sync + 'static,
@@ -170,9 +255,7 @@ async fn a_registry_that_redirects_to_a_metadata_service_is_not_followed() -> Re
 #[tokio::test(flavor = "multi_thread")]
 async fn only_what_one_of_the_keys_signed_is_served() -> Result<()> {
     let (web, paths, scene) = registry().await?;
-    let random = SystemRandom::new();
-    let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random).unwrap();
-    let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, document.as_ref(), &random).unwrap();
+    let (random, pair) = (SystemRandom::new(), key_pair());
     let component = greeting("Hello, ", 1)?;
     let digest = push(&paths, "1", &component);
     let verify = json!({"cosignKeys": [PublicKey::pem_of_p256(pair.public_key().as_ref())]});
