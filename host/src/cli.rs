@@ -16,9 +16,9 @@ mod plan;
 #[cfg(feature = "dev")]
 mod processes;
 mod progress;
-mod rbac;
 mod pull;
 mod push;
+mod rbac;
 mod registry;
 mod restore;
 mod run;

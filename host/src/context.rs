@@ -274,7 +274,7 @@ mod tests {
     #[test]
     fn of_two_versions_exactly_one_decides_for_a_resource_and_always_the_same() {
         let kind = Kind::new("x", "v1", "X");
-        let (old, new) = (Arc::new(Served::missing()), Arc::new(Served::missing()));
+        let (old, new) = (Arc::new(Served::missing(None)), Arc::new(Served::missing(None)));
         let selector = model::related::Selector::parse("track=canary").unwrap();
         let incoming = |share| Incoming { served: new.clone(), kinds: vec![kind.clone()], share };
         let plugins = Plugins::default();

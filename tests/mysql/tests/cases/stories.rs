@@ -6,9 +6,9 @@ mod mistakes;
 
 use crate::Case;
 use anyhow::{Context, Result, ensure};
+use mysql_suite::durability::report::say;
 use mysql_suite::durability::round::writing;
 use mysql_suite::durability::verify::verify;
-use mysql_suite::durability::report::say;
 use mysql_suite::durability::world::RealWorld;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -79,7 +79,10 @@ const TOLERANCE: u32 = 3;
 /// Says how long writes stopped, and fails where that was far longer than the goal.
 pub fn within(silence: Duration, goal: Duration) -> Result<()> {
     let (seconds, wanted) = (silence.as_secs_f64(), goal.as_secs());
-    say(&format!("  writes stopped for {seconds:.1} s (goal: {wanted} s{})", if silence > goal { ", missed" } else { "" }));
+    say(&format!(
+        "  writes stopped for {seconds:.1} s (goal: {wanted} s{})",
+        if silence > goal { ", missed" } else { "" }
+    ));
     ensure!(silence <= goal * TOLERANCE, "writes stopped for {seconds:.1} s, far more than {wanted} s");
     Ok(())
 }
