@@ -42,7 +42,10 @@ impl Verb<'_> {
 
 /// Clients by identity and vault. Each asks its vault once, without a token, what tokens it takes.
 #[derive(Default)]
-pub(super) struct Vaults(Mutex<HashMap<([u8; 32], String), Arc<SecretClient>>>);
+pub(super) struct Vaults(Mutex<HashMap<Whose, Arc<SecretClient>>>);
+
+/// Digest of an identity, and address of a vault.
+type Whose = ([u8; 32], String);
 
 impl Vaults {
     fn client(
