@@ -65,8 +65,12 @@ impl Normal {
                 }
                 (_, _, Value::Array(items)) if name == "managedFields" => {
                     let mut entries: Vec<Value> = items.iter().map(|item| self.value(item)).collect();
-                    // Entries of equal times have no order.
-                    entries.sort_by_key(sorted);
+                    // Entries of equal times have no order, and whether times are equal depends on when a second ends.
+                    entries.sort_by_key(|entry| {
+                        let mut entry = entry.clone();
+                        entry.as_object_mut().map(|entry| entry.remove("time"));
+                        sorted(&entry)
+                    });
                     Value::Array(entries)
                 }
                 _ => self.value(value),
