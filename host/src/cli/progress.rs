@@ -14,7 +14,7 @@ const IN_LOG: Duration = Duration::from_secs(30);
 const ON_TERMINAL: Duration = Duration::from_millis(500);
 
 /// Ends the display when it is dropped.
-pub(super) struct Shown(JoinHandle<()>, bool);
+pub(super) struct Shown(pub(super) JoinHandle<()>, pub(super) bool);
 
 impl Drop for Shown {
     fn drop(&mut self) {

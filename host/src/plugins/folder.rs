@@ -111,12 +111,12 @@ pub enum PluginFileError {
 /// The file `NAME.grants.yaml`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct GrantsFile {
-    grants: Grants,
+pub(crate) struct GrantsFile {
+    pub grants: Grants,
     #[serde(default)]
-    limits: Limits,
+    pub limits: Limits,
     #[serde(default)]
-    settings: Map<String, Value>,
+    pub settings: Map<String, Value>,
 }
 
 /// All plugins of a folder, by name, and what is wrong with those that are none. Other files are passed over.

@@ -12,9 +12,8 @@ use crate::plugins::source::{Fetcher, Options};
 use crate::run::preview::Question;
 use anyhow::{Context as _, bail};
 use http::Request;
-use model::{Grants, Kind};
-use serde::Deserialize;
-use serde_json::{Map, Value};
+use model::Kind;
+use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -27,17 +26,6 @@ pub(super) struct Asked {
     pub old: Option<String>,
     /// What a person should know of the comparison.
     pub remarks: Vec<String>,
-}
-
-/// A file in the form of `NAME.grants.yaml`.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct GrantsFile {
-    grants: Grants,
-    #[serde(default)]
-    limits: Limits,
-    #[serde(default)]
-    settings: Map<String, Value>,
 }
 
 /// Fetches and loads both versions.
@@ -193,6 +181,6 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-fn read_grants(path: &Path) -> anyhow::Result<GrantsFile> {
+fn read_grants(path: &Path) -> anyhow::Result<crate::plugins::folder::GrantsFile> {
     serde_yaml::from_slice(&read(path)?).with_context(|| format!("{} is no file of grants", path.display()))
 }

@@ -1,6 +1,7 @@
 //! Judgements in, lines for people or a document for programs out.
 
 use super::question::Asked;
+use crate::cli::progress::Shown;
 use crate::run::preview::Counted;
 use model::ObjectKey;
 use model::shadow::{Change, Judgement, Severity, Summary};
@@ -10,7 +11,6 @@ use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::task::JoinHandle;
 
 /// Form of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -135,18 +135,6 @@ fn document(asked: &Asked, judged: &[(ObjectKey, Judgement)], summary: &Summary)
         "notJudged": not_judged,
         "resources": judged.iter().map(resource).collect::<Vec<_>>(),
     })
-}
-
-/// Ends the display when it is dropped.
-pub(super) struct Shown(JoinHandle<()>, bool);
-
-impl Drop for Shown {
-    fn drop(&mut self) {
-        self.0.abort();
-        if self.1 {
-            let _ = write!(std::io::stderr(), "\r\x1b[K");
-        }
-    }
 }
 
 /// Tells how far it is, once that takes more than a second: on a terminal in a line that renews itself, else in the log.
