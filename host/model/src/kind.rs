@@ -29,6 +29,11 @@ impl Kind {
         }
     }
 
+    /// Whether both name the same resources, perhaps in other versions of the API: what is stored is one object.
+    pub fn is_same_resource(&self, other: &Kind) -> bool {
+        (&self.group, &self.kind) == (&other.group, &other.kind)
+    }
+
     /// The `apiVersion` field of a manifest: `apps/v1`, `v1`.
     pub fn api_version(&self) -> String {
         if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
@@ -53,6 +58,15 @@ pub struct ObjectKey {
     pub name: String,
 }
 
+impl ObjectKey {
+    /// The same object by the version of its kind that is among these: the same version rather than another one.
+    pub fn among(&self, kinds: &[Kind]) -> Option<ObjectKey> {
+        let same = || kinds.iter().find(|kind| **kind == self.kind);
+        let kind = same().or_else(|| kinds.iter().find(|kind| kind.is_same_resource(&self.kind)))?;
+        Some(ObjectKey { kind: kind.clone(), ..self.clone() })
+    }
+}
+
 impl fmt::Display for ObjectKey {
     /// `StatefulSet.apps default/prod-db`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -60,5 +74,21 @@ impl fmt::Display for ObjectKey {
             Some(namespace) => write!(f, "{} {}/{}", self.kind, namespace, self.name),
             None => write!(f, "{} {}", self.kind, self.name),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_is_known_by_its_own_version_or_by_another_one_of_its_kind_and_by_no_other_kind() {
+        let kind = |version: &str| Kind::new("guest.example", version, "Thing");
+        let key = ObjectKey { kind: kind("v1"), namespace: Some("default".into()), name: "a".into() };
+        let other = Kind::new("other.example", "v1", "Thing");
+        let found = |kinds: &[Kind]| key.among(kinds).map(|key| key.kind.version);
+        assert_eq!(found(&[kind("v2"), kind("v1")]).as_deref(), Some("v1"));
+        assert_eq!(found(&[other.clone(), kind("v2")]).as_deref(), Some("v2"));
+        assert_eq!(found(&[other]), None);
     }
 }

@@ -58,17 +58,19 @@ enum NoSide {
 }
 
 impl Context {
-    /// What `new` would do otherwise than `old` with one resource; without `old`, than leaving everything as it is.
+    /// What `new` would do otherwise than `old` with one resource; without `old`, than leaving everything as it is. `old`
+    /// knows the resource by a key of its own: it may serve another version of the kind.
     pub async fn shadow(
         &self,
         key: &ObjectKey,
-        old: Option<&Served>,
+        old: Option<(&ObjectKey, &Served)>,
         new: &Served,
         known: Known,
         metrics: &Metrics,
     ) -> Verdict {
         let Some(object) = self.cache.get(key) else { return Verdict::Gone };
-        if self.ledger.fresh(key, &self.cache) != Freshness::Fresh {
+        let known_as = old.map_or(key, |(key, _)| key);
+        if [key, known_as].iter().any(|key| self.ledger.fresh(key, &self.cache) != Freshness::Fresh) {
             return Verdict::Later;
         }
         let Some(resource) = found::resource(&object) else { return Verdict::Gone };
@@ -79,7 +81,7 @@ impl Context {
             return Verdict::Gone;
         }
         let memory = || match known {
-            Known::Remembered => self.memories.glimpse(key, &object.uid),
+            Known::Remembered => self.memories.glimpse(known_as, &object.uid),
             Known::Nothing => Some(Memory::of(&object.uid)),
         };
         let (Some(of_old), Some(mut of_new)) = (memory(), memory()) else { return Verdict::Later };
@@ -87,7 +89,7 @@ impl Context {
         // It asks for itself.
         of_new.needs = Vec::new();
         let asked = match old {
-            Some(old) => self.side(key, old, &resource, of_old, now, metrics).await.map(Some),
+            Some((key, old)) => self.side(key, old, &resource, of_old, now, metrics).await.map(Some),
             None => Ok(None),
         };
         let asked = match asked {
@@ -109,7 +111,7 @@ impl Context {
         }
         let mut blind = two.blind();
         let before = match (&one, old) {
-            (Some(one), Some(old)) => {
+            (Some(one), Some((_, old))) => {
                 blind = blind.or(one.blind());
                 self.outlook(one, old, &resource)
             }

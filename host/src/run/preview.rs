@@ -38,8 +38,10 @@ pub struct Question {
     pub old: Option<Arc<Served>>,
     /// What is to take over.
     pub new: Arc<Served>,
-    /// Kinds whose resources are looked at.
+    /// Kinds whose resources are looked at, as what serves knows them.
     pub kinds: Vec<Kind>,
+    /// The kinds of what is to take over, which may be other versions of the same.
+    pub new_kinds: Vec<Kind>,
     /// Namespaces; empty: all.
     pub namespaces: Vec<String>,
     /// Namespace of what a host keeps for itself.
@@ -110,7 +112,7 @@ pub async fn preview(
     };
     let context = Arc::new(context(client, question, key, entropy));
     let _ended = StopOnDrop(context.watches.clone());
-    let Question { old, new, kinds, .. } = question;
+    let Question { old, new, kinds, new_kinds, .. } = question;
     context.watches.ensure(&watches::definitions());
     for served in old.iter().chain([new]) {
         let description = served.decider.description();
@@ -118,7 +120,7 @@ pub async fn preview(
         used.for_each(|kind| context.watches.ensure(kind));
     }
     let limit = Instant::now() + LISTS;
-    for kind in kinds {
+    for kind in kinds.iter().chain(new_kinds) {
         context.watches.ensure(kind);
         listed(&context.cache, kind, limit).await?;
     }
@@ -141,10 +143,17 @@ async fn one(
     metrics: &Metrics,
     lists: Instant,
 ) -> Option<Judgement> {
+    let Question { old, new, new_kinds, .. } = question;
+    let old = old.as_deref().map(|old| (key, old));
+    // A kind that is dropped is one that the new version fails to decide for.
+    let new_key = key.among(new_kinds).unwrap_or_else(|| key.clone());
+    if context.cache.sync(&new_key.kind) == Sync::Missing {
+        // The definition has no such version yet, and nothing can be read in it.
+        return Some(Judgement::NotJudged(NotJudged::Unseen));
+    }
     let mut tries = 0;
     loop {
-        let Question { old, new, .. } = question;
-        match context.shadow(key, old.as_deref(), new, Known::Nothing, metrics).await {
+        match context.shadow(&new_key, old, new, Known::Nothing, metrics).await {
             Verdict::Judged(judgement) => return Some(judgement),
             Verdict::Gone => return None,
             Verdict::Later => {}

@@ -62,7 +62,7 @@ pub(super) async fn ask(arguments: &Arguments, client: &kube::Client, engine: &E
     let kinds = match &old {
         // Resources are as the serving version has them.
         Some((plugin, _)) => kinds(plugin)?,
-        None => serves,
+        None => serves.clone(),
     };
     let side = |plugin: &Plugin| {
         let description = plugin.description();
@@ -83,6 +83,7 @@ pub(super) async fn ask(arguments: &Arguments, client: &kube::Client, engine: &E
         old,
         new: Arc::new(Served::new(Arc::new(new), granted, settings.into())),
         kinds,
+        new_kinds: serves,
         namespaces: arguments.namespaces.clone(),
         system_namespace: arguments.system_namespace.clone(),
     };

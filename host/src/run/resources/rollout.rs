@@ -220,8 +220,9 @@ impl Keeper<'_> {
         let served = next.kinds();
         let before = self.running.as_ref().map(Running::kinds).unwrap_or_default();
         let keys: Vec<ObjectKey> = served.iter().flat_map(|kind| cache.keys(kind)).collect();
-        let mut run = Run::new(Versions { old: self.running.as_ref().map(quiet), new: quiet(next) }, keys);
-        for kind in before.iter().filter(|kind| !served.contains(kind)) {
+        let old = self.running.as_ref().map(|running| (quiet(running), before.clone()));
+        let mut run = Run::new(Versions { old, new: quiet(next) }, keys);
+        for kind in before.iter().filter(|before| !served.iter().any(|kind| kind.is_same_resource(before))) {
             for key in cache.keys(kind) {
                 let dropped = Outlook::undecided("KindNotServed", "the new version does not serve this kind");
                 run.note(&key, &judge(&Outlook::AsIs(serde_json::Value::Null), &dropped, None));

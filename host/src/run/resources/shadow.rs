@@ -5,8 +5,8 @@
 use crate::context::{Context, Served};
 use crate::reconcile::{Known, Verdict};
 use crate::serve::Metrics;
-use model::ObjectKey;
 use model::shadow::{Judgement, NotJudged, Summary};
+use model::{Kind, ObjectKey};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,8 +24,8 @@ const MOST_FAILURES: u32 = 20;
 
 /// The two versions of a run.
 pub(super) struct Versions {
-    /// What serves; none: nothing does.
-    pub old: Option<Arc<Served>>,
+    /// What serves, with its kinds, which may be other versions of the same; none: nothing does.
+    pub old: Option<(Arc<Served>, Vec<Kind>)>,
     /// What is to take over.
     pub new: Arc<Served>,
 }
@@ -104,7 +104,10 @@ impl Run {
                 (context.clone(), self.versions.clone(), key.clone(), self.metrics.clone());
             let look = async move {
                 let Versions { old, new } = &*versions;
-                context.shadow(&key, old.as_deref(), new, Known::Remembered, &metrics).await
+                // Of a kind that was not served before there is nothing to compare with.
+                let known_as = old.as_ref().and_then(|(old, kinds)| Some((key.among(kinds)?, old)));
+                let old = known_as.as_ref().map(|(key, old)| (key, &***old));
+                context.shadow(&key, old, new, Known::Remembered, &metrics).await
             };
             self.looking = Some((Instant::now(), AbortOnDropHandle::new(tokio::spawn(look))));
         }

@@ -29,7 +29,6 @@ async fn until_ready(scene: &Scene, plugin: &str, total: usize) -> Result<()> {
     scene.until(&what, async || Ok(scene.status(plugin).await?["resources"] == wanted)).await
 }
 
-#[ignore = "a shadow run takes another version of a kind for a kind that is not served, and waits for approval"]
 #[tokio::test(flavor = "multi_thread")]
 async fn h5_a_kind_moves_to_another_stored_version_and_no_field_of_a_resource_is_lost() -> Result<()> {
     let scene = scene().await?;
