@@ -34,10 +34,15 @@ impl Context {
     pub(super) async fn let_go(&self, resource: &ResourceFacts) -> Next {
         // Before: who is gone cannot say any more what was kept for it.
         let backends = self.plugins.serving(&resource.key.kind).map(|served| served.decider.description().backends);
-        if backends.is_none_or(|backends| backends.azure || backends.vault)
-            && let Err(failure) = act::release(&self.actor, &self.cache, resource).await
-        {
-            return retry(failure.class(), failure.reason());
+        if backends.is_none_or(|backends| backends.azure || backends.vault) {
+            match act::release(&self.actor, &self.cache, resource).await {
+                Ok(()) => {}
+                // Of a plugin that is gone nobody knows what it kept. An account that may not read Secrets kept none.
+                Err(Failure::Forbidden(message)) if backends.is_none() => {
+                    tracing::info!(resource = %resource.key, "no Secret is looked at before it goes: {message}");
+                }
+                Err(failure) => return retry(failure.class(), failure.reason()),
+            }
         }
         match act::let_go(&self.actor, resource).await {
             Ok(()) => Next::Done { wake: None },

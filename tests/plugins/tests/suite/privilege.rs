@@ -137,7 +137,6 @@ async fn a_host_that_may_not_act_as_the_account_writes_nothing_and_says_so_on_th
     scene.end().await
 }
 
-#[ignore = "not looked into since rollouts came: it failed once"]
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_left_when_the_plugin_is_gone_goes_in_the_name_of_its_account() -> Result<()> {
     let (scene, _) = restricted().await?;
