@@ -148,9 +148,18 @@ fn kill_primary(cluster: &Cluster, screen: &mut Screen, client: &Client) -> Resu
         next.is_some()
             && client.told().acknowledged.values().any(|at| next.as_ref().is_some_and(|(_, since)| at > since))
     })?;
-    until(cluster, screen, &format!("{primary} back, as a replica"), |world| {
-        tree::role(world, &primary).as_deref() == Some("replica") && tree::ready(world, NAME)
+    let is_back = |world: &Value| tree::role(world, &primary).as_deref() == Some("replica") && tree::ready(world, NAME);
+    until(cluster, screen, &format!("{primary} answers again"), |world| {
+        is_back(world) || tree::errant(world, NAME).is_some()
     })?;
+    if let Some(errant) = tree::errant(&cluster.world()?, NAME) {
+        // It died after it had written a row to its own log and before another server had it. The client has no answer.
+        screen.text(&errant);
+        let patch = r#"{"spec":{"recovery":{"reinitErrant":true}}}"#;
+        screen.step(&format!("it has a row that nobody else has and nobody was promised: kubectl patch mysql {NAME} --type=merge -p '{patch}'"));
+        cluster.kubectl(&["patch", "mysql", NAME, "--type=merge", "-p", patch])?;
+    }
+    until(cluster, screen, &format!("{primary} back, as a replica"), is_back)?;
     let (name, chosen) = next.context("nobody was chosen")?;
     let (last, first) = client.gap(killed).context("nobody wrote")?;
     let since = |at: Instant| format!("{:.2} s", at.saturating_duration_since(killed).as_secs_f64());

@@ -32,12 +32,19 @@ pub fn status(world: &Value, name: &str, field: &str) -> Option<i64> {
 /// Whether the MySQL of that name is Ready for the generation that the user wrote.
 pub fn ready(world: &Value, name: &str) -> bool {
     let Some(object) = find(world, "MySQL", name) else { return false };
-    object["status"]["observedGeneration"] == object["metadata"]["generation"]
-        && object["status"]["conditions"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
+    object["status"]["observedGeneration"] == object["metadata"]["generation"] && holds(object, "Ready").is_some()
+}
+
+/// What the MySQL of that name says of transactions that its primary does not have, while there are any.
+pub fn errant(world: &Value, name: &str) -> Option<String> {
+    holds(find(world, "MySQL", name)?, "Errant").map(str::to_owned)
+}
+
+/// The message of a condition that is true.
+fn holds<'a>(object: &'a Value, kind: &str) -> Option<&'a str> {
+    let mut conditions = object["status"]["conditions"].as_array().into_iter().flatten();
+    let condition = conditions.find(|condition| condition["type"] == kind && condition["status"] == "True")?;
+    Some(text(&condition["message"]))
 }
 
 /// A text in the status of the MySQL of that name.
