@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, reason = "a command-line tool")]
 
 mod bench;
+mod beside;
 #[cfg(test)]
 mod boundaries;
 mod build;

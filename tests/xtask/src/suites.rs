@@ -4,7 +4,7 @@
 //! compiled twice because another subset was named.
 
 use crate::workspace::{Workspace, cargo};
-use crate::{build, enclosure, tools};
+use crate::{beside, build, enclosure, tools};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use serde_json::Value;
@@ -161,8 +161,41 @@ struct Done {
     passed: bool,
 }
 
-/// Runs suites, one program after the other: real servers take a machine, and are asked to be quick.
+/// Runs suites, one program after the other: real servers take a machine, and are asked to be quick. What only computes
+/// runs beside them, when they leave a processor idle, and is told of at the end.
 fn run_all(programs: BTreeMap<Suite, Vec<Program>>, options: &Options, tools: &Tools) -> Vec<Done> {
+    let beside = |suite: &Suite| options.suite.is_empty() && *suite == Suite::Simulator;
+    let (beside, in_turn): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        programs.into_iter().partition(|(suite, _)| beside(suite));
+    for suite in beside.keys() {
+        println!("\n== suite {suite:?} runs beside the others; what it says follows them");
+    }
+    std::thread::scope(|scope| {
+        let beside = scope.spawn(|| run_suites(beside, options, tools, &beside::run));
+        let mut all = run_suites(in_turn, options, tools, &|command, name| {
+            println!("\n-- {name}");
+            command.status().map(|status| status.success())
+        });
+        if !beside.is_finished() {
+            println!("\nwaiting for what runs beside");
+        }
+        match beside.join() {
+            Ok(done) => all.extend(done),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+        all
+    })
+}
+
+/// Runs a program to its end, and says whether it passed.
+type Runner<'a> = &'a dyn Fn(&mut Command, &str) -> std::io::Result<bool>;
+
+fn run_suites(
+    programs: BTreeMap<Suite, Vec<Program>>,
+    options: &Options,
+    tools: &Tools,
+    runner: Runner<'_>,
+) -> Vec<Done> {
     let mut all = Vec::new();
     for (suite, programs) in programs {
         println!("\n== suite {suite:?}: {} test programs", programs.len());
@@ -172,10 +205,9 @@ fn run_all(programs: BTreeMap<Suite, Vec<Program>>, options: &Options, tools: &T
                 println!("\n-- {name}: left out, for it takes long; naming its suite runs it");
                 continue;
             }
-            println!("\n-- {name}");
             let started = now();
-            let passed = run(suite, &program, options, tools).unwrap_or_else(|error| {
-                println!("{error:#}");
+            let passed = runner(&mut command(suite, &program, options, tools), &name).unwrap_or_else(|error| {
+                println!("could not run {}: {error}", program.path.display());
                 false
             });
             all.push(Done { suite, name, took: now().duration_since(started), passed });
@@ -203,8 +235,8 @@ const AZURE_AT_A_TIME: &str = "8";
 /// Swaps of a plugin's versions among all suites; alone it is a thousand.
 const SWAPS_AMONG_ALL: &str = "50";
 
-/// Runs a program with what it needs: tools and plugins. Whether it passed.
-fn run(suite: Suite, program: &Program, options: &Options, tools: &Tools) -> Result<bool> {
+/// A program with what it needs: tools and plugins.
+fn command(suite: Suite, program: &Program, options: &Options, tools: &Tools) -> Command {
     let mut command = match suite {
         Suite::Mysql => enclosure::command(&program.path),
         _ => Command::new(&program.path),
@@ -242,8 +274,7 @@ fn run(suite: Suite, program: &Program, options: &Options, tools: &Tools) -> Res
     if options.output == Output::Json {
         command.env("WINDLASS_OUTPUT", "json");
     }
-    let status = command.status().with_context(|| format!("could not run {}", program.path.display()))?;
-    Ok(status.success())
+    command
 }
 
 /// Builds all test programs and says which suite each belongs to.
