@@ -20,7 +20,7 @@ pub use credential::{CREDENTIAL_FROM, Identity, NAMESPACE_CREDENTIAL, Scoped, of
 pub use endpoints::Endpoints;
 pub use gate::{Class, Closed, Gates, Permit};
 pub use http::{Http, HttpError, Wire};
-pub use look::{Looking, Place, Seen, Sight};
+pub use look::{Looked, Looking, Place, Seen, Sight};
 pub use scrub::scrub;
 pub use send::{Around, Order, Sent};
 

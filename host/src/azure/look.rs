@@ -13,6 +13,7 @@ use model::azure::{ArmSeen, Existence, Journal, Record, ResourceId, VaultSeen, c
 use model::snapshot::Instant;
 use model::text::bounded;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// Bytes of Azure's words that are kept.
 const MESSAGE: usize = 600;
@@ -47,6 +48,15 @@ pub enum Seen {
     Silent(&'static str),
 }
 
+/// What a look showed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Looked {
+    /// What was seen.
+    pub seen: Seen,
+    /// The pause that Azure asked for before it says whether the name is free. What was seen before holds nevertheless.
+    pub name_after: Option<Duration>,
+}
+
 /// What was seen, and when.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sight {
@@ -56,7 +66,7 @@ pub struct Sight {
     pub at: Instant,
     /// Since when there is no answer.
     pub silent_since: Option<Instant>,
-    /// When Azure wants to be asked again at the earliest, where there was no answer.
+    /// When Azure wants to be asked again at the earliest, where there was no answer, or none about the name.
     pub pause: Option<Instant>,
     /// The name was asked for.
     pub named: bool,
@@ -101,13 +111,16 @@ pub struct Looking<'a> {
 
 impl Azure {
     /// Looks at one place. The record in `journal` is of before; what the look taught of it is in the answer.
-    pub async fn look(&self, looking: &Looking<'_>, place: &Place, journal: &Journal) -> Result<Seen, Silence> {
+    pub async fn look(&self, looking: &Looking<'_>, place: &Place, journal: &Journal) -> Result<Looked, Silence> {
         let record = journal.record(&place.key());
         match place {
             Place::Arm { id, api_version, unique } => {
                 self.look_at_resource(looking, id, api_version, *unique, record).await
             }
-            Place::Vault(address) => self.look_at_secret(looking, address, record).await,
+            Place::Vault(address) => {
+                let seen = self.look_at_secret(looking, address, record).await?;
+                Ok(Looked { seen, name_after: None })
+            }
         }
     }
 
@@ -118,7 +131,7 @@ impl Azure {
         api_version: &str,
         unique: bool,
         mut record: Record,
-    ) -> Result<Seen, Silence> {
+    ) -> Result<Looked, Silence> {
         let parsed = ResourceId::parse(id).ok_or(Silence::Unreachable("NotResolved"))?;
         self.settle(looking, &mut record).await?;
         let answer = self.arm(looking.identity, Method::GET, id, api_version, None, None).await?;
@@ -145,10 +158,16 @@ impl Azure {
                 }
             };
         }
+        let mut name_after = None;
         if unique && seen.live.is_none() && !seen.record.may_exist() {
-            seen.name_taken = self.name_taken(looking, &parsed, api_version).await?;
+            match self.name_taken(looking, &parsed, api_version).await {
+                Ok(taken) => seen.name_taken = taken,
+                // A question about a name counts as a write: there may be a pause for it and none for looks.
+                Err(Silence::Throttled(left)) => (seen.name_unasked, name_after) = (true, Some(left)),
+                Err(other) => return Err(other),
+            }
         }
-        Ok(Seen::Arm(Box::new(seen)))
+        Ok(Looked { seen: Seen::Arm(Box::new(seen)), name_after })
     }
 
     /// Asks about the operation that runs, where its time has come, and notes what became of it.

@@ -238,7 +238,7 @@ impl Azure {
     ) -> Result<Option<(bool, Option<String>)>, Silence> {
         let mut journal = model::azure::Journal::default();
         journal.put(&place.key(), record.clone());
-        Ok(match self.look(looking, place, &journal).await? {
+        Ok(match self.look(looking, place, &journal).await?.seen {
             super::Seen::Arm(seen) => seen.live.is_some().then(|| (seen.ours(looking.uid), seen.etag)),
             super::Seen::Vault(seen) => seen.live.is_some().then(|| (seen.ours(looking.uid), None)),
             super::Seen::Silent(word) => return Err(Silence::Unreachable(word)),

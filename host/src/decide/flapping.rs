@@ -2,6 +2,7 @@
 //! changing its mind though the user did not, and in which field (G8). Progress is no flapping: an item may change many
 //! times on the way to a new state, but it does not come back to an old one again and again, and it does not go on without
 //! end.
+//! Nor is a decision that follows what is not answered: whoever sees less for a while may want less, as often as that is so.
 
 use super::determinism;
 use model::{Body, Decision, digest::Digest, snapshot::Instant};
@@ -21,9 +22,17 @@ const WINDOW: u64 = 10 * 60 * 1000;
 /// What was decided for one resource lately.
 #[derive(Clone, Debug, Default)]
 pub struct Flapping {
-    /// What the user wants; another wish starts the count again.
-    wish: u64,
+    circumstances: Circumstances,
     items: BTreeMap<Box<str>, History>,
+}
+
+/// What may change a decision without it being the plugin's whim, as digests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Circumstances {
+    /// Everything that a user or an operator can say. Another wish starts the count again.
+    pub wish: u64,
+    /// What gave no answer, and why. Changes of items that come with a change of this are not counted.
+    pub unanswered: u64,
 }
 
 /// An item that does not settle.
@@ -56,18 +65,19 @@ struct History {
 }
 
 impl Flapping {
-    /// Notes a decision and answers an item that flaps. `wish` is everything that a user or an operator can say: a new one
-    /// begins a new count. `live` is the object of an item, as the decisions before left it.
+    /// Notes a decision and answers an item that flaps. `live` is the object of an item, as the decisions before left it.
     pub fn note(
         &mut self,
-        wish: u64,
+        circumstances: Circumstances,
         decision: &Decision,
         live: impl Fn(&str) -> Option<Value>,
         now: Instant,
     ) -> Option<Flap> {
-        if self.wish != wish {
-            *self = Flapping { wish, items: BTreeMap::new() };
+        let before = std::mem::replace(&mut self.circumstances, circumstances);
+        if before.wish != circumstances.wish {
+            self.items.clear();
         }
+        let counts = before.unanswered == circumstances.unanswered;
         self.items.retain(|id, _| decision.items.iter().any(|item| item.id == **id));
         let mut flapping = None;
         // How a server should be follows what servers are: with each failover it goes back to what it was.
@@ -77,7 +87,7 @@ impl Flapping {
                 body => Digest::of_texts(&[&format!("{body:?}")]),
             };
             let history = self.items.entry(item.id.as_str().into()).or_default();
-            if history.note(digest, now) {
+            if history.note(digest, counts, now) {
                 if history.field.is_none()
                     && let (Body::Kubernetes(wanted), Some(live)) = (&item.body, live(&item.id))
                 {
@@ -92,12 +102,12 @@ impl Flapping {
 }
 
 impl History {
-    fn note(&mut self, digest: Digest, now: Instant) -> bool {
+    fn note(&mut self, digest: Digest, counts: bool, now: Instant) -> bool {
         if self.last[0] != Some(digest) {
-            if self.last[0].is_some() {
+            if counts && self.last[0].is_some() {
                 self.changes.push_back(now);
             }
-            if self.last[1] == Some(digest) {
+            if counts && self.last[1] == Some(digest) {
                 self.returns.push_back(now);
             }
             self.last = [Some(digest), self.last[0]];
@@ -134,26 +144,30 @@ mod tests {
         None
     }
 
+    fn wish(wish: u64) -> Circumstances {
+        Circumstances { wish, unanswered: 0 }
+    }
+
     #[test]
     fn a_plugin_that_goes_back_and_forth_is_stopped() {
         let mut flapping = Flapping::default();
         // What is there was wanted one look ago.
         let live = |pass: u32| move |_: &str| Some(json!({ "data": (pass + 1) % 2, "status": {} }));
         let stopped = (0..20).find_map(|pass| {
-            let flap = flapping.note(1, &decision(pass % 2), live(pass), u64::from(pass));
+            let flap = flapping.note(wish(1), &decision(pass % 2), live(pass), u64::from(pass));
             flap.map(|flap| (pass, flap.to_string()))
         });
         assert_eq!(stopped, Some((6, "a, field data".into())));
         // It is said in the same words when what is there happens to be what is wanted.
-        let flap = flapping.note(1, &decision(1), live(0), 21).unwrap();
+        let flap = flapping.note(wish(1), &decision(1), live(0), 21).unwrap();
         assert_eq!(flap.to_string(), "a, field data");
     }
 
     #[test]
     fn a_plugin_that_wants_something_new_at_each_look_is_stopped() {
         let mut flapping = Flapping::default();
-        let stopped =
-            (0..100).position(|pass| flapping.note(1, &decision(pass), nothing, u64::from(pass) * 1000).is_some());
+        let stopped = (0..100)
+            .position(|pass| flapping.note(wish(1), &decision(pass), nothing, u64::from(pass) * 1000).is_some());
         assert!(stopped.is_some_and(|pass| pass < 40), "{stopped:?}");
     }
 
@@ -161,11 +175,11 @@ mod tests {
     fn progress_and_rare_changes_are_no_flapping() {
         let mut flapping = Flapping::default();
         for pass in 0..20 {
-            assert_eq!(flapping.note(1, &decision(pass), nothing, u64::from(pass) * 1000), None);
+            assert_eq!(flapping.note(wish(1), &decision(pass), nothing, u64::from(pass) * 1000), None);
         }
         let mut flapping = Flapping::default();
         for pass in 0..100 {
-            assert_eq!(flapping.note(1, &decision(pass % 2), nothing, u64::from(pass) * WINDOW), None);
+            assert_eq!(flapping.note(wish(1), &decision(pass % 2), nothing, u64::from(pass) * WINDOW), None);
         }
     }
 
@@ -173,7 +187,23 @@ mod tests {
     fn a_user_who_changes_the_resource_again_and_again_is_no_flapping() {
         let mut flapping = Flapping::default();
         for pass in 0..100 {
-            assert_eq!(flapping.note(u64::from(pass), &decision(pass % 2), nothing, 1), None);
+            assert_eq!(flapping.note(wish(u64::from(pass)), &decision(pass % 2), nothing, 1), None);
         }
+    }
+
+    #[test]
+    fn a_plugin_that_wants_less_whenever_something_gives_no_answer_does_not_flap() {
+        let mut flapping = Flapping::default();
+        for pass in 0..100u32 {
+            let silent = pass % 2;
+            let circumstances = Circumstances { wish: 1, unanswered: silent.into() };
+            assert_eq!(flapping.note(circumstances, &decision(silent), nothing, u64::from(pass)), None);
+        }
+        // Its own whims are counted beside that.
+        let stopped = (0..100u32).position(|pass| {
+            let circumstances = Circumstances { wish: 1, unanswered: u64::from(pass / 2 % 2) };
+            flapping.note(circumstances, &decision(pass % 2), nothing, u64::from(pass)).is_some()
+        });
+        assert!(stopped.is_some_and(|pass| pass < 20), "{stopped:?}");
     }
 }

@@ -1,7 +1,10 @@
 //! One question to a plugin about one look, with everything that may stand between it and an answer. A look in; a
 //! decision, or the one reason for none, out.
 
-use super::{decider::Breakdown, flapping::Flap};
+use super::{
+    decider::Breakdown,
+    flapping::{Circumstances, Flap},
+};
 use crate::{
     context::{Memory, Served},
     observe::Look,
@@ -104,7 +107,7 @@ async fn decide(look: &Look, served: &Served, memory: &mut Memory, now: Instant)
         Err(Fault::Needs(queries)) => return Err(NoDecision::Needs(queries)),
         Err(Fault::Broken(why)) => return Err(NoDecision::Broken(why)),
     };
-    if let Some(flap) = memory.flapping.note(wish(look, served), &decision, |item| look.object_of(item), now) {
+    if let Some(flap) = memory.flapping.note(circumstances(look, served), &decision, |item| look.object_of(item), now) {
         return Err(NoDecision::Flapping(flap));
     }
     memory.decided = Some((look.question, decision.clone()));
@@ -130,13 +133,16 @@ async fn validate(look: &Look, served: &Served, memory: &mut Memory) -> Result<b
     Ok(!known)
 }
 
-/// Everything that people can say about a resource: what may change a decision without it being the plugin's whim.
-fn wish(look: &Look, served: &Served) -> u64 {
+/// What may change a decision without it being the plugin's whim: everything that people can say about a resource, and
+/// what of its things in Azure gave no answer.
+fn circumstances(look: &Look, served: &Served) -> Circumstances {
     let mut hasher = DefaultHasher::new();
     served.identity.hash(&mut hasher);
     (&look.resource.uid, look.resource.generation, look.resource.is_deleting()).hash(&mut hasher);
     for answer in &look.related {
         answer.objects.iter().for_each(|object| (&object.uid, object.content).hash(&mut hasher));
     }
-    hasher.finish()
+    let mut unanswered = DefaultHasher::new();
+    look.cloud.unanswered().for_each(|what| what.hash(&mut unanswered));
+    Circumstances { wish: hasher.finish(), unanswered: unanswered.finish() }
 }

@@ -143,6 +143,14 @@ impl Asked {
         })
     }
 
+    /// Places from which there was no answer, and why.
+    pub fn unanswered(&self) -> impl Iterator<Item = (&str, &'static str)> {
+        self.sights.iter().filter_map(|(key, sight)| match sight.seen {
+            Seen::Silent(word) => Some((key.as_str(), word)),
+            Seen::Arm(_) | Seen::Vault(_) => None,
+        })
+    }
+
     /// What makes two views of Azure the same: not when they were taken.
     pub(super) fn fingerprint(&self) -> String {
         let sights: Vec<_> = self.sights.iter().map(|(key, sight)| (key, &sight.seen, sight.silent_since)).collect();

@@ -3,7 +3,7 @@
 
 use crate::{
     act::{self, CloudHands, cloud_needed},
-    azure::{Looking, Place, Seen, Sight, Silence, identity_of},
+    azure::{Looked, Looking, Place, Seen, Sight, Silence, identity_of},
     context::{Context, Memory, Served},
     mysql::Secrets,
     observe::{
@@ -64,7 +64,7 @@ impl Context {
             && items.clone().all(|item| memory.cloud.wanted.get(&item.id).is_some_and(|known| **known == item.body));
         let unseen = |place: Place| {
             let sight = asked.sights.get(&place.key());
-            sight.is_none_or(|sight| must_name(&place, sight))
+            sight.is_none_or(|sight| must_name(&place, sight, asked.now))
         };
         if same && !items.clone().filter_map(|item| place(&item.body)).any(unseen) {
             return None;
@@ -101,7 +101,8 @@ impl Context {
         let due = |key: &String, place: &Place| match memory.cloud.sights.get(key) {
             None => true,
             Some(sight) => {
-                must_name(place, sight) || is_due(sight, journal.record(key).pending.map(|one| one.retry_at), now, old)
+                must_name(place, sight, now)
+                    || is_due(sight, journal.record(key).pending.map(|one| one.retry_at), now, old)
             }
         };
         let mut due: Vec<(String, Place)> = places.into_iter().filter(|(key, place)| due(key, place)).collect();
@@ -176,13 +177,14 @@ impl Context {
                 let before = memory.cloud.sights.get(&key).and_then(|sight| sight.silent_since);
                 let was_free = memory.cloud.sights.get(&key).is_some_and(|sight| sight.free);
                 let at = self.clock.now();
-                let named = matches!(place, Place::Arm { unique: true, .. });
+                let name_after = seen.as_ref().ok().and_then(|looked| looked.name_after);
+                let named = matches!(place, Place::Arm { unique: true, .. }) && name_after.is_none();
                 let free = was_free
                     || named
-                        && matches!(&seen, Ok(Seen::Arm(seen)) if seen.live.is_none() && seen.name_taken.is_none()
-                            && !seen.record.may_exist());
+                        && matches!(&seen, Ok(Looked { seen: Seen::Arm(seen), .. }) if seen.live.is_none()
+                            && seen.name_taken.is_none() && !seen.record.may_exist());
                 let sight = match seen {
-                    Ok(seen) => {
+                    Ok(Looked { seen, .. }) => {
                         let record = match &seen {
                             Seen::Arm(seen) => Some(seen.record.clone()),
                             Seen::Vault(seen) => Some(seen.record.clone()),
@@ -191,17 +193,24 @@ impl Context {
                         if let Some(record) = record {
                             memory.cloud.journal.put(&key, record);
                         }
-                        Sight { seen, at, silent_since: None, pause: None, named, free }
+                        Sight {
+                            seen,
+                            at,
+                            silent_since: None,
+                            pause: name_after.map(|left| after(at, left)),
+                            named,
+                            free,
+                        }
                     }
                     Err(silence) => {
                         let since = before.unwrap_or(at);
-                        let pause = match &silence {
-                            Silence::Throttled(left) => u64::try_from(left.as_millis()).unwrap_or(SOON) + 1,
+                        let until = match &silence {
+                            Silence::Throttled(left) => after(at, *left),
                             // Longer the longer it lasts.
-                            _ => ((at - since) / 2).clamp(SOON, 60_000),
+                            _ => at + ((at - since) / 2).clamp(SOON, 60_000),
                         };
                         let seen = Seen::Silent(silence.word());
-                        Sight { seen, at, silent_since: Some(since), pause: Some(at + pause), named, free }
+                        Sight { seen, at, silent_since: Some(since), pause: Some(until), named, free }
                     }
                 };
                 memory.cloud.sights.insert(key, sight);
@@ -302,7 +311,7 @@ impl Context {
             let seen = match &sight.seen {
                 Seen::Silent(_) => sight.pause.unwrap_or(now + SOON),
                 Seen::Arm(seen) if record.invisible(now) && seen.live.is_none() => now + SOON,
-                Seen::Arm(_) | Seen::Vault(_) => usual,
+                Seen::Arm(_) | Seen::Vault(_) => sight.pause.unwrap_or(usual),
             };
             pending.or(failed).unwrap_or(seen).max(sight.at + 500)
         };
@@ -338,10 +347,16 @@ fn not_ready(look: &Look, now: Instant) -> Option<Instant> {
     waiting.then_some(now + SOON)
 }
 
-/// A name has to be asked for, and was not.
-fn must_name(place: &Place, sight: &Sight) -> bool {
+/// The end of a pause that Azure asked for.
+fn after(at: Instant, left: Duration) -> Instant {
+    at + u64::try_from(left.as_millis()).unwrap_or(SOON) + 1
+}
+
+/// A name has to be asked for, and was not; nor does Azure want to wait for that.
+fn must_name(place: &Place, sight: &Sight, now: Instant) -> bool {
     let Place::Arm { unique: true, .. } = place else { return false };
-    matches!(&sight.seen, Seen::Arm(seen) if !sight.named && seen.live.is_none() && !seen.record.may_exist())
+    let paused = sight.pause.is_some_and(|pause| now < pause);
+    !paused && matches!(&sight.seen, Seen::Arm(seen) if !sight.named && seen.live.is_none() && !seen.record.may_exist())
 }
 
 /// What was seen is too old to be relied on: `old` milliseconds.
@@ -349,6 +364,8 @@ fn is_due(sight: &Sight, pending: Option<Instant>, now: Instant, old: u64) -> bo
     match (&sight.seen, pending) {
         (Seen::Silent(_), _) => sight.pause.is_none_or(|pause| pause <= now),
         (Seen::Arm(_) | Seen::Vault(_), Some(retry_at)) => retry_at <= now,
+        // Its name is asked for with the next look, and not before that time.
+        (Seen::Arm(_) | Seen::Vault(_), None) if sight.pause.is_some() => sight.pause <= Some(now),
         (Seen::Arm(_) | Seen::Vault(_), None) => now >= sight.at.saturating_add(old),
     }
 }

@@ -38,6 +38,8 @@ pub struct ArmSeen {
     pub parent_ours: Option<bool>,
     /// Why its name cannot be had.
     pub name_taken: Option<String>,
+    /// Whether its name is free was to be asked, and Azure asked for a pause first.
+    pub name_unasked: bool,
 }
 
 /// What to do.
@@ -120,6 +122,9 @@ impl ArmWanted<'_> {
         let Some(live) = &seen.live else {
             if seen.name_taken.is_some() {
                 return Course::Wait("its name is taken");
+            }
+            if seen.name_unasked {
+                return Course::Wait("whether its name is free was not asked yet: azure asked for a pause");
             }
             if seen.record.invisible(now) {
                 return Course::Wait("it was accepted and is not to be seen yet");

@@ -1,10 +1,11 @@
 //! A subscription with few writes and two hundred servers to make. Once the whole: host, plugin, cluster and stand-in, in
-//! real time, where a minute of Azure's bucket lasts a second (a minute with `--full`). And once the backend alone, on a
-//! clock that stands still while nobody waits: twenty minutes pass in a moment.
+//! real time, where a minute of Azure's bucket lasts a second and a half (a minute with `--full`). And once the backend alone,
+//! on a clock that stands still while nobody waits: twenty minutes pass in a moment. And single resources that are throttled
+//! again and again: nobody takes that for a plugin that changes its mind.
 
-use crate::stage::{Stage, full};
+use crate::stage::{NAME, Stage, full};
 use anyhow::{Result, ensure};
-use azure::{Bucket, Clock, Cloud, Config, Limits, Request, Site, Timing};
+use azure::{ApiError, Bucket, Clock, Cloud, Config, Effect, Fault, Limits, Match, Request, Site, Timing};
 use futures::future::{BoxFuture, FutureExt};
 use model::azure::{Existence, Record};
 use model::redact::Redacted;
@@ -21,13 +22,12 @@ const SERVERS: usize = 200;
 const WRITES: u64 = 10;
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "does not pass yet: some of the resources whose first look was throttled are not looked at again"]
 async fn throttled_two_hundred_resources_become_two_hundred_servers_and_no_request_comes_before_its_time() -> Result<()>
 {
     // The stand-in's bucket, and not its clock: `Retry-After` is in whole seconds for both.
-    let seconds = if full() { 60 } else { 1 };
-    let per_minute = WRITES * 60 / seconds;
-    let reads = Bucket { per_minute: 25 * 60 * 60 / seconds, ..Limits::default().reads };
+    let faster = if full() { 1 } else { 40 };
+    let per_minute = WRITES * faster;
+    let reads = Bucket { per_minute: 25 * 60 * faster, ..Limits::default().reads };
     let limits = Limits { writes: Bucket { burst: WRITES, per_minute }, reads, ..Limits::default() };
     let timing = Timing { create: 2_000, invisible: 1_000, retry_after: 1, ..crate::stage::brisk() };
     let mut stage = Stage::new(Config { limits, ..Config::default().timed(timing) }).await?;
@@ -70,6 +70,63 @@ async fn throttled_two_hundred_resources_become_two_hundred_servers_and_no_reque
     // The name of each was asked for, and each was created: Azure counts both as writes.
     let least = (2 * SERVERS as u64 - WRITES) as f64 / per_minute as f64;
     ensure!(minutes < 2.5 * least + 0.5, "what flows is used: {minutes} minutes instead of {least}");
+    host.stop().await?;
+    stage.end().await;
+    Ok(())
+}
+
+/// Answers that ask for a pause of a second, so many, to requests with this method and path.
+fn throttling(method: &str, path: &str, times: u64) -> Fault {
+    let refusal = ApiError::gateway(429, "SubscriptionRequestsThrottled", "too many requests").retry_after(1);
+    Fault { times: Some(times), ..Fault::always(Match::of(method, path), Effect::FailBefore(refusal)) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resource_whose_first_looks_are_throttled_again_and_again_becomes_a_server_as_soon_as_azure_lets_it()
+-> Result<()> {
+    const TIMES: u64 = 8;
+    let mut stage = Stage::brisk().await?;
+    stage.loaded = vec![crate::stage::without_vault().await?];
+    let refused = stage.cloud().faults().add(throttling("POST", "checkNameAvailability", TIMES));
+    let host = stage.host()?;
+    stage.apply(json!({})).await?;
+    stage.until_ready(NAME).await?;
+    assert_eq!(stage.cloud().faults().fired(refused), TIMES);
+    let all = stage.cloud().ledger().all();
+    let arm = || all.iter().filter(|one| one.site == Site::Arm);
+    let asks =
+        |one: &&azure::Entry| one.method == "POST" && one.path.to_ascii_lowercase().ends_with("checknameavailability");
+    assert_eq!(arm().filter(asks).count() as u64, TIMES + 1, "whoever is refused waits, and asks once more then");
+    let before = arm().take_while(|one| one.method != "PUT");
+    assert_eq!(
+        before.filter(asks).filter(|one| one.status == Some(200)).count(),
+        1,
+        "the name comes before the creation"
+    );
+    // One look for each time that the name was asked for, and those of the creation.
+    let looks = arm().filter(|one| one.method == "GET" && one.path.ends_with(NAME)).count() as u64;
+    ensure!(looks <= TIMES + 12, "{looks} looks at what is not there");
+    host.stop().await?;
+    stage.end().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_cannot_be_looked_at_again_and_again_is_ready_whenever_it_can() -> Result<()> {
+    let mut stage = Stage::brisk().await?;
+    stage.loaded = vec![crate::stage::without_vault().await?];
+    stage.look_every = Duration::from_secs(1);
+    let host = stage.host()?;
+    stage.apply(json!({})).await?;
+    stage.until_ready(NAME).await?;
+    for round in 0..8 {
+        stage.cloud().faults().add(throttling("GET", &format!("servers/{NAME}"), 1));
+        stage.until_reason(NAME, "Throttled").await?;
+        // Not after a long while either: a resource that was given up waits for minutes.
+        let ready = async || Ok(stage.ready(NAME).await?.0 == "True");
+        stage.until_in(Duration::from_secs(20), &format!("the server in round {round}"), ready).await?;
+    }
+    assert_eq!(stage.writes(), 1, "nothing was written but the creation");
     host.stop().await?;
     stage.end().await;
     Ok(())

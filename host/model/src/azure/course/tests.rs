@@ -86,6 +86,8 @@ fn nothing_is_created_while_the_name_is_taken_or_the_password_is_not_there() {
     let taken = ArmSeen { name_taken: Some("AlreadyExists".into()), ..ArmSeen::default() };
     assert!(matches!(wanted(&resource).course(&taken, 0), Course::Wait(_)));
     assert_eq!(wanted(&resource).standing(&taken, 0).presence, Presence::Busy);
+    let unasked = ArmSeen { name_unasked: true, ..ArmSeen::default() };
+    assert!(matches!(wanted(&resource).course(&unasked, 0), Course::Wait(_)), "nor before its name was asked for");
     let without = ArmWanted { fingerprints: vec![None], ..wanted(&resource) };
     assert!(matches!(without.course(&ArmSeen::default(), 0), Course::Wait(_)));
     let Course::Write(Write::Put { body, secrets }) = wanted(&resource).course(&ArmSeen::default(), 0) else {
