@@ -51,7 +51,7 @@ pub fn decide(snapshot: &Snapshot<MysqlSpec, MysqlStatus>) -> Result<Decision, F
     let report = status::Report { facts: &facts, verdict: &verdict, progress: &progress, access: &access, rotating };
     let status = status::build(&cluster, &report, snapshot);
     let pods_kept = verdict.rollout.replicas.max(facts.set.as_ref().map_or(0, |set| set.replicas));
-    Ok(Decision::new(&status)
+    let decision = Decision::new(&status)
         .items(build::items(&cluster, pods, live.as_ref(), &verdict.rollout))
         .items(server::items(&cluster, &verdict, &wires, snapshot))
         .items(overlay::roles(&cluster, &verdict.roles))
@@ -65,7 +65,9 @@ pub fn decide(snapshot: &Snapshot<MysqlSpec, MysqlStatus>) -> Result<Decision, F
                 Event::normal(note.reason, &note.message)
             }
         }))
-        .wake(snapshot.now.saturating_add(if busy(&verdict, report.rotating) { BUSY } else { CALM })))
+        .wake(snapshot.now.saturating_add(if busy(&verdict, report.rotating) { BUSY } else { CALM }));
+    windlass_sdk::discard(live);
+    Ok(decision)
 }
 
 /// Something is under way that the next look may bring further.
@@ -125,7 +127,10 @@ fn rotating(
     let primary_has_new = !made
         || verdict.next.primary.is_some_and(|primary| {
             let secret = cluster.names.secret(REPLICATION);
-            snapshot.mysql(&observe::server_id(primary)).facts().is_some_and(|facts| facts.accounts.contains(&secret))
+            snapshot
+                .mysql(&observe::server_id(primary))
+                .facts()
+                .is_some_and(|facts| facts.accounts.iter().any(|account| account == secret))
         });
     let all = (0..facts.wanted).all(|i| access.admitted.contains(&i) && snapshot.is_ready(&observe::server_id(i)));
     // What servers are judged by is the last pass's wish, which must have been the new one.

@@ -61,7 +61,9 @@ impl Reconciler for MysqlPlugin {
     }
 
     fn decide(snapshot: Snapshot<MysqlSpec, MysqlStatus>) -> Result<Decision, Fault> {
-        decide::decide(&snapshot)
+        let decision = decide::decide(&snapshot);
+        windlass_sdk::discard(snapshot);
+        decision
     }
 }
 

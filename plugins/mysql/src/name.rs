@@ -47,7 +47,8 @@ pub struct Names {
     pub backup: String,
     /// Value of the label `app.kubernetes.io/instance`.
     pub instance: String,
-    base: String,
+    /// The Secrets, in the order of [`ACCOUNTS`].
+    secrets: [String; ACCOUNTS.len()],
 }
 
 impl Names {
@@ -64,13 +65,14 @@ impl Names {
             // Becomes part of the names of a CronJob and a claim.
             backup: child(resource, "-backup", 48),
             instance: child(resource, "", LABEL),
-            base: resource.to_string(),
+            secrets: ACCOUNTS.map(|account| named(&format!("-{}", account.id))),
         }
     }
 
     /// The Secret of one account.
-    pub fn secret(&self, account: Account) -> String {
-        child(&self.base, &format!("-{}", account.id), LABEL)
+    pub fn secret(&self, account: Account) -> &str {
+        let mut all = ACCOUNTS.iter().zip(&self.secrets);
+        all.find(|(of, _)| **of == account).map_or("", |(_, secret)| secret)
     }
 
     /// The pod of an ordinal.

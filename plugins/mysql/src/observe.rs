@@ -1,10 +1,14 @@
 //! From a snapshot to the facts of the core: pods, servers, the StatefulSet, what the user asked for. In: the snapshot.
 //! Out: [`Facts`], and how to reach and log in to each server.
 
+mod pod;
+
+pub use pod::LivePod;
+
 use crate::build::pod::server_id_prefix;
-use crate::build::statefulset::{TEMPLATE_HASH, live_template_hash};
+use crate::build::statefulset::live_template_hash;
 use crate::cluster::facts::{
-    Channel, Copy, Facts, Instance, LiveSet, Pod, Policy, Receiver, Request, Requests, Seen, Server, Silence,
+    Channel, Copy, Facts, Instance, LiveSet, Policy, Receiver, Request, Requests, Seen, Server, Silence,
 };
 use crate::name::{ACCOUNTS, DONOR, Names, REPLICATION, ROOT};
 use crate::spec::MysqlSpec;
@@ -44,9 +48,9 @@ pub struct Access {
 /// The pods of the cluster, which every decision wants to see.
 ///
 /// # Errors
-/// [`Fault::Needs`] while they were not asked for, [`Fault::Retry`] when they cannot be seen: pods that are not seen must
-/// not count as gone.
-pub fn pods(names: &Names, snapshot: &Snapshot<MysqlSpec, MysqlStatus>) -> Result<Vec<Value>, Fault> {
+/// [`Fault::Needs`] while they were not asked for, [`Fault::Retry`] when they cannot be seen or read: pods that are not
+/// seen must not count as gone.
+pub fn pods(names: &Names, snapshot: &Snapshot<MysqlSpec, MysqlStatus>) -> Result<Vec<LivePod>, Fault> {
     let Some(answer) = snapshot.related(PODS) else {
         let query = RelatedQuery::all(PODS, Kind::of("", "v1", "Pod")).selector(&names.selector_text());
         return Err(Fault::Needs(vec![query]));
@@ -55,33 +59,32 @@ pub fn pods(names: &Names, snapshot: &Snapshot<MysqlSpec, MysqlStatus>) -> Resul
         let why = answer.reason.as_deref().unwrap_or("no reason was given");
         return Err(Fault::Retry(format!("the pods of the cluster cannot be seen: {why}")));
     }
-    Ok(answer.parsed().collect())
+    let read = |json: &String| {
+        serde_json::from_str(json).map_err(|why| Fault::Retry(format!("a pod of the cluster cannot be read: {why}")))
+    };
+    answer.objects.iter().map(read).collect()
 }
 
 /// The facts. `template` is the hash of the wanted pods, `live` the StatefulSet as it was found.
 pub fn facts(
     names: &Names,
     snapshot: &Snapshot<MysqlSpec, MysqlStatus>,
-    pods: &[Value],
+    pods: &[LivePod],
     template: &str,
     live: Option<&Value>,
 ) -> (Facts, Access) {
     let (spec, metadata) = (&snapshot.resource.spec, &snapshot.resource.metadata);
     let mut access = Access::default();
     let mut servers: BTreeMap<u32, Server> = (0..spec.replicas).map(|i| (i, Server::default())).collect();
-    for object in pods {
-        let Some(ordinal) = text(object, "/metadata/name").and_then(|name| names.ordinal(name)) else { continue };
-        // A pod that has ended for good is replaced, and takes no part any more.
-        if matches!(text(object, "/status/phase"), Some("Succeeded" | "Failed")) {
-            continue;
-        }
-        let address = text(object, "/status/podIP").filter(|ip| !ip.is_empty());
-        if let Some(address) = address {
+    for pod in pods.iter().filter(|pod| !pod.has_ended()) {
+        let Some(ordinal) = names.ordinal(pod.name()) else { continue };
+        if let Some(address) = pod.address() {
             access.hosts.insert(ordinal, address.to_string());
         }
-        servers.entry(ordinal).or_default().pod = Some(pod(object, address.is_some(), template));
+        servers.entry(ordinal).or_default().pod = Some(pod.facts(template));
     }
-    let reader = Reader { names, metadata, hosts: access.hosts.clone(), now: snapshot.now };
+    let prefix = server_id_prefix(metadata).to_string();
+    let reader = Reader { names, prefix, hosts: access.hosts.clone(), now: snapshot.now };
     for (ordinal, server) in &mut servers {
         if server.pod.as_ref().is_none_or(|pod| !pod.addressed) {
             continue;
@@ -102,7 +105,7 @@ pub fn facts(
             mysql::Seen::Answers(facts) => {
                 access.versions.insert(*ordinal, facts.version.clone());
                 let all = ACCOUNTS.iter().filter(|account| **account != ROOT);
-                if all.map(|account| names.secret(*account)).all(|secret| facts.accounts.contains(&secret)) {
+                if all.map(|account| names.secret(*account)).all(|secret| has(facts, secret)) {
                     access.admitted.insert(*ordinal);
                 } else {
                     access.incomplete.insert(*ordinal);
@@ -143,6 +146,11 @@ pub fn server_id(ordinal: u32) -> String {
     format!("server/{ordinal}")
 }
 
+/// Whether a server has the account of a Secret.
+fn has(facts: &MysqlFacts, secret: &str) -> bool {
+    facts.accounts.iter().any(|account| account == secret)
+}
+
 fn requests(names: &Names, metadata: &Metadata) -> Requests {
     let request = |key: &str| {
         let text = metadata.annotations.get(key)?.trim().to_string();
@@ -155,27 +163,11 @@ fn requests(names: &Names, metadata: &Metadata) -> Requests {
     }
 }
 
-fn pod(object: &Value, addressed: bool, template: &str) -> Pod {
-    let conditions = object.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
-    let ready =
-        |condition: &Value| text(condition, "/type") == Some("Ready") && text(condition, "/status") == Some("True");
-    let hash = object.pointer("/metadata/annotations").and_then(|all| all.get(TEMPLATE_HASH)).and_then(Value::as_str);
-    Pod {
-        addressed,
-        ready: conditions.into_iter().any(ready),
-        deleting: object.pointer("/metadata/deletionTimestamp").is_some_and(|time| !time.is_null()),
-        updated: hash == Some(template),
-    }
-}
-
-fn text<'a>(object: &'a Value, pointer: &str) -> Option<&'a str> {
-    object.pointer(pointer).and_then(Value::as_str)
-}
-
 /// Reads what servers answered.
 struct Reader<'a> {
     names: &'a Names,
-    metadata: &'a Metadata,
+    /// The digits before the ordinal in the id of each server.
+    prefix: String,
     hosts: BTreeMap<u32, String>,
     now: u64,
 }
@@ -184,8 +176,7 @@ impl Reader<'_> {
     /// `None` where a GTID set cannot be read.
     fn instance(&self, facts: &MysqlFacts) -> Option<Instance> {
         let set = |text: &str| text.parse::<GtidSet>().ok();
-        let prefix = server_id_prefix(self.metadata).to_string();
-        let ordinal = |id: &u32| id.to_string().strip_prefix(prefix.as_str()).and_then(|rest| rest.parse().ok());
+        let ordinal = |id: &u32| id.to_string().strip_prefix(self.prefix.as_str()).and_then(|rest| rest.parse().ok());
         let channel = match &facts.source {
             None => None,
             Some(source) => Some(Channel {
@@ -202,7 +193,7 @@ impl Reader<'_> {
                 lag: source.lag,
             }),
         };
-        let accounts = [REPLICATION, DONOR].iter().all(|account| facts.accounts.contains(&self.names.secret(*account)));
+        let accounts = [REPLICATION, DONOR].iter().all(|account| has(facts, self.names.secret(*account)));
         Some(Instance {
             series: series(&facts.version),
             uuid: facts.server_uuid.clone(),

@@ -214,7 +214,7 @@ pub fn build(cluster: &Cluster<'_>, report: &Report<'_>, snapshot: &Snapshot<Mys
         credentials_changing_to: rotating.under_way.then_some(spec.credentials.generation),
         forced_config_keys: cluster.mycnf.forced.clone(),
         endpoints: Endpoints { primary: host(&names.primary), replica: host(&names.replica) },
-        backup_secret: names.secret(BACKUP),
+        backup_secret: names.secret(BACKUP).to_string(),
     }
 }
 
@@ -243,7 +243,7 @@ impl MysqlStatus {
     }
 }
 
-/// The live StatefulSet.
+/// The live StatefulSet, as far as decisions look at it.
 pub fn live_stateful_set(snapshot: &Snapshot<MysqlSpec, MysqlStatus>) -> Option<Value> {
-    snapshot.object(STATEFUL_SET)
+    snapshot.item(STATEFUL_SET).and_then(statefulset::live)
 }

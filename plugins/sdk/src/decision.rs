@@ -1,16 +1,16 @@
 //! Builders for decisions. In: a status and items. Out: the answer of `decide`.
 
-use crate::{Condition, Decision, Event, Item, Value};
+use crate::{Condition, Decision, Event, Item};
 use serde::Serialize;
 
 impl Decision {
     /// A decision with this status, which desires nothing yet. A status that cannot be written as JSON (maps with keys
     /// that are no strings) counts as empty.
     pub fn new(status: &impl Serialize) -> Self {
-        let status = serde_json::to_value(status).unwrap_or(Value::Null);
+        let status = serde_json::to_string(status).ok().filter(|text| text.starts_with('{'));
         Decision {
             items: Vec::new(),
-            status: if status.is_object() { status.to_string() } else { "{}".to_string() },
+            status: status.unwrap_or_else(|| "{}".to_string()),
             conditions: Vec::new(),
             events: Vec::new(),
             wake: None,

@@ -11,7 +11,9 @@ impl Item {
     /// A Kubernetes object: apiVersion, kind, metadata.name, and what the plugin wants to own of the rest.
     pub fn kubernetes(id: &str, manifest: Value) -> Self {
         // A value is always JSON. `to_string` of the value would go through the slower machinery for formatted text.
-        Item::of(id, Body::Kubernetes(serde_json::to_string(&manifest).unwrap_or_default()))
+        let text = serde_json::to_string(&manifest).unwrap_or_default();
+        crate::discard(manifest);
+        Item::of(id, Body::Kubernetes(text))
     }
 
     /// A Secret whose random values the host makes and keeps to itself.

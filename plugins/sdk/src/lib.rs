@@ -113,6 +113,14 @@ pub trait Reconciler {
     fn decide(snapshot: Snapshot<Self::Spec, Self::Status>) -> Result<Decision, Fault>;
 }
 
+/// Lets go of a large value, a tree of JSON for example. An instance of a component lives for one call and its memory goes
+/// away as a whole, so nothing is taken apart there; natively this is a drop.
+pub fn discard<T>(value: T) {
+    if cfg!(target_arch = "wasm32") {
+        std::mem::forget(value);
+    }
+}
+
 /// Makes a [`Reconciler`] the component that the host loads. On native targets it expands to nothing, so that the same
 /// crate is unit-tested and benchmarked without a sandbox.
 #[macro_export]

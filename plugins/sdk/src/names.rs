@@ -28,11 +28,9 @@ pub fn child(base: &str, suffix: &str, limit: usize) -> String {
 
 /// The SHA-256 of something, as 64 lower-case hexadecimal digits.
 pub fn hash(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |half: u8| char::from(DIGITS[usize::from(half & 15)]);
+    Sha256::digest(bytes).iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
 }
 
 /// A DNS label that starts with a letter, as names of Services must (RFC 1035).

@@ -4,6 +4,7 @@ use crate::azure::{self, ArmFacts, SecretFacts, Sight, VaultFacts};
 use crate::bindings::windlass::plugin::types::Observation;
 use crate::mysql::{NOT_ASKED, Seen};
 use crate::{Observed, RelatedAnswer, Resource, Value};
+use serde::de::DeserializeOwned;
 
 /// Everything that one decision is made from.
 #[derive(Clone, Debug)]
@@ -75,6 +76,12 @@ impl<Spec, Status> Snapshot<Spec, Status> {
 impl Observed {
     /// The live object, where this is a Kubernetes object that exists.
     pub fn object(&self) -> Option<Value> {
+        self.read()
+    }
+
+    /// The live object as a type that has the fields which the plugin looks at, where this is a Kubernetes object that
+    /// exists and is of that form. What the type leaves out is skipped, which costs little even in large objects.
+    pub fn read<T: DeserializeOwned>(&self) -> Option<T> {
         match &self.state {
             Observation::Kubernetes(json) => serde_json::from_str(json).ok(),
             Observation::Absent

@@ -52,6 +52,7 @@ pub struct Cluster {
     pub pods: BTreeMap<usize, Pod>,
     /// Pods whose node is gone: they are not made again.
     pub missing: std::collections::BTreeSet<usize>,
+    wanted: pods::Wanted,
     revision: u64,
     current_revision: u64,
     revisions: u64,
@@ -75,6 +76,7 @@ impl Cluster {
             secrets: BTreeMap::new(),
             pods: BTreeMap::new(),
             missing: Default::default(),
+            wanted: Default::default(),
             revision: 0,
             current_revision: 0,
             revisions: 0,
@@ -162,9 +164,9 @@ impl Cluster {
             return;
         }
         if item == STATEFUL_SET {
-            let template = |body: &Value| body.pointer("/spec/template").cloned();
-            let before = self.objects.get(item).map(|stored| template(&stored.applied));
-            if before.is_none_or(|before| before != template(body)) {
+            self.wanted = pods::Wanted::of(body);
+            let before = self.objects.get(item).map(|stored| stored.applied.pointer("/spec/template"));
+            if before.is_none_or(|before| before != body.pointer("/spec/template")) {
                 self.revisions += 1;
                 self.revision = self.revisions;
                 if self.current_revision == 0 {

@@ -20,7 +20,9 @@ impl Ids {
 
     /// Of one ordinal.
     pub fn id(self, ordinal: usize) -> u32 {
-        format!("{}{ordinal}", self.0).parse().unwrap_or(u32::MAX)
+        let digits = ordinal.checked_ilog10().unwrap_or_default() + 1;
+        let ordinal = u32::try_from(ordinal).unwrap_or(u32::MAX);
+        self.0.saturating_mul(10_u32.saturating_pow(digits)).saturating_add(ordinal)
     }
 }
 

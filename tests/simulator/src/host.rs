@@ -13,8 +13,10 @@ use model::description::RelatedQuery;
 use model::mysql as planner;
 use model::snapshot::Json;
 use model::{Decision, Fault, Observation, Snapshot};
+use serde::Deserialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 /// How often a pass asks again because the plugin wants to see more.
 const MOST_ROUNDS: usize = 5;
@@ -30,7 +32,10 @@ pub struct Host {
     pub stale: Option<(u64, Json)>,
     /// What it sees of the resource is always so many milliseconds old.
     late: Option<Time>,
-    servers: Vec<(String, MysqlServer)>,
+    /// What was decided last: its servers are the ones that are asked.
+    decided: Rc<Decision>,
+    /// The primary that a version of the resource names.
+    named: Option<(u64, Option<usize>)>,
     silent: BTreeMap<String, (String, Time, &'static str)>,
     needs: Vec<RelatedQuery>,
     errors: BTreeMap<String, String>,
@@ -85,7 +90,11 @@ impl Host {
             (None, None) => (world.cluster.version, world.cluster.resource()),
         };
         self.idle = false;
-        let named = named_primary(&resource);
+        let named = match self.named {
+            Some((of, named)) if of == version => named,
+            _ => named_primary(&resource),
+        };
+        self.named = Some((version, named));
         let mut seen = self.observe(world);
         let mut rounds = 0;
         let decision = loop {
@@ -93,7 +102,8 @@ impl Host {
             let snapshot = self.snapshot(world, &resource, &seen);
             match brain.decide(&snapshot) {
                 Ok(decision) => {
-                    self.remember(&decision);
+                    let decision = Rc::new(decision);
+                    self.remember(decision.clone());
                     // As for `needs`: the plugin is asked again within the same pass.
                     if rounds < MOST_ROUNDS && self.ask_new(world, &mut seen) {
                         continue;
@@ -168,18 +178,14 @@ impl Host {
         }
     }
 
-    /// The servers that will be asked from now on.
-    fn remember(&mut self, decision: &Decision) {
-        let servers = decision.items.iter().filter_map(|item| match &item.body {
-            Body::Mysql(server) => Some((item.id.clone(), (**server).clone())),
-            Body::Kubernetes(_) | Body::Secret(_) | Body::Azure(_) | Body::Vault(_) => None,
-        });
-        self.servers = servers.collect();
+    /// Its servers will be asked from now on.
+    fn remember(&mut self, decision: Rc<Decision>) {
         let conditions = decision.conditions.iter().map(|condition| {
             let holds = condition.status == model::Truth::Yes;
             (condition.type_.clone(), holds, condition.reason.clone(), condition.message.clone())
         });
         self.said = conditions.collect();
+        self.decided = decision;
     }
 
     // ---------------------------------------------------------------------------------------------------- act
@@ -210,8 +216,10 @@ impl Host {
                         held.insert(&item.id);
                         continue;
                     }
-                    changed |= !unchanged;
-                    world.cluster.apply(&item.id, body);
+                    if !unchanged {
+                        changed = true;
+                        world.cluster.apply(&item.id, body);
+                    }
                     let ready = world.cluster.objects.get(&item.id).is_some_and(|stored| stored.ready);
                     ready || item.ready_when == ReadyWhen::Exists
                 }
@@ -369,8 +377,18 @@ enum Converged {
 }
 
 fn named_primary(resource: &Json) -> Option<usize> {
-    let document: Value = serde_json::from_str(resource).ok()?;
-    document.pointer("/status/currentPrimary").and_then(Value::as_str).and_then(ordinal)
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Document {
+        status: Option<Status>,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "camelCase", default)]
+    struct Status {
+        current_primary: Option<String>,
+    }
+    let document: Document = serde_json::from_str(resource).ok()?;
+    ordinal(&document.status?.current_primary?)
 }
 
 /// A decision in one line.

@@ -67,5 +67,5 @@ pub fn accounts(cluster: &Cluster<'_>, keep_previous: bool) -> Vec<MysqlAccount>
 
 /// A key of the Secret of an account.
 pub fn key(cluster: &Cluster<'_>, account: Account, key: &str) -> SecretKey {
-    SecretKey::new(&cluster.names.secret(account), key)
+    SecretKey::new(cluster.names.secret(account), key)
 }

@@ -14,7 +14,7 @@ pub fn items(cluster: &Cluster<'_>) -> Vec<Item> {
     ACCOUNTS
         .iter()
         .map(|account| {
-            let secret = Secret::named(&cluster.names.secret(*account))
+            let secret = Secret::named(cluster.names.secret(*account))
                 .plain("username", account.user)
                 .random("password", PASSWORD_LENGTH)
                 .generation(generation(cluster, *account))

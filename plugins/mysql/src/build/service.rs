@@ -66,12 +66,15 @@ fn service(cluster: &Cluster<'_>, name: &str, template: &ServiceTemplate, select
     } = template;
     let mut all_labels = json!(extra);
     merge(&mut all_labels, &labels(cluster.names));
-    let mut metadata = json!({ "name": name, "labels": all_labels });
+    // Assigned here and below, and not written inside of `json!`, which copies every value that it is given.
+    let mut metadata = json!({ "name": name });
+    metadata["labels"] = all_labels;
     if !annotations.is_empty() {
         metadata["annotations"] = json!(annotations);
     }
     let mut port = json!({ "name": "mysql", "port": PORT, "targetPort": "mysql", "protocol": "TCP" });
-    let mut spec = json!({ "type": type_, "selector": selector });
+    let mut spec = json!({ "type": type_ });
+    spec["selector"] = selector;
     // The API server refuses these on a Service that nothing outside can reach; `validate` has said so.
     if *type_ != ServiceType::ClusterIP {
         if let Some(number) = node_port {
@@ -89,8 +92,11 @@ fn service(cluster: &Cluster<'_>, name: &str, template: &ServiceTemplate, select
             spec["loadBalancerSourceRanges"] = json!(load_balancer_source_ranges);
         }
     }
-    spec["ports"] = json!([port]);
-    json!({ "apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec })
+    spec["ports"] = Value::Array(vec![port]);
+    let mut manifest = json!({ "apiVersion": "v1", "kind": "Service" });
+    manifest["metadata"] = metadata;
+    manifest["spec"] = spec;
+    manifest
 }
 
 /// Sets the fields of `over` in `base`.

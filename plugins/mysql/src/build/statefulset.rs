@@ -2,8 +2,9 @@
 
 use super::{Cluster, STATEFUL_SET, labels, pod};
 use crate::cluster::rollout::Rollout;
+use serde::Deserialize;
 use windlass_sdk::names::hash;
-use windlass_sdk::{Item, ReadyWhen, Value, json};
+use windlass_sdk::{Item, Observed, ReadyWhen, Value, json};
 
 /// Annotation by which a later pass sees whether the live StatefulSet has the wished pods. (Comparing the pods themselves
 /// would stumble over every default that the API server filled in.) Pods carry it too, so that each tells whether it is
@@ -79,6 +80,36 @@ impl Pods {
         template["metadata"]["annotations"][TEMPLATE_HASH] = json!(hash);
         Pods { template, hash }
     }
+}
+
+/// The live StatefulSet without its pods, which are most of it: they are known by their hash.
+pub fn live(observed: &Observed) -> Option<Value> {
+    #[derive(Deserialize)]
+    struct Document {
+        #[serde(default)]
+        metadata: Metadata,
+        #[serde(default)]
+        spec: Spec,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Metadata {
+        annotations: Value,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "camelCase", default)]
+    struct Spec {
+        replicas: Value,
+        update_strategy: Value,
+        volume_claim_templates: Value,
+    }
+    let Document { metadata, spec } = observed.read()?;
+    let mut live = json!({});
+    live["metadata"]["annotations"] = metadata.annotations;
+    live["spec"]["replicas"] = spec.replicas;
+    live["spec"]["updateStrategy"] = spec.update_strategy;
+    live["spec"]["volumeClaimTemplates"] = spec.volume_claim_templates;
+    Some(live)
 }
 
 /// The hash that the live StatefulSet was made with.

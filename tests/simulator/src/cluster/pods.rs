@@ -23,6 +23,7 @@ pub struct Pod {
     restart: Option<Time>,
     revision: u64,
     template: Value,
+    image: String,
     shown: Option<Json>,
 }
 
@@ -39,7 +40,7 @@ impl Pod {
 
     /// Image of the server.
     pub fn image(&self) -> &str {
-        self.template.pointer("/spec/containers/0/image").and_then(Value::as_str).unwrap_or_default()
+        &self.image
     }
 
     pub(super) fn overlay(&mut self, labels: BTreeMap<String, String>) {
@@ -137,11 +138,26 @@ impl Cluster {
             revision: self.revision,
         }
     }
+}
 
-    fn number(&self, pointer: &str) -> usize {
-        let stored = self.objects.get(STATEFUL_SET);
-        let number = stored.and_then(|stored| stored.applied.pointer(pointer)).and_then(Value::as_u64);
-        number.and_then(|number| usize::try_from(number).ok()).unwrap_or_default()
+/// What the controller of StatefulSets goes by.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Wanted {
+    /// Pods.
+    pub(super) replicas: usize,
+    /// The first ordinal that a new template is for.
+    pub(super) partition: usize,
+}
+
+impl Wanted {
+    /// Of a StatefulSet.
+    pub(super) fn of(set: &Value) -> Self {
+        let number = |pointer: &str| {
+            let number = set.pointer(pointer).and_then(Value::as_u64);
+            number.and_then(|number| usize::try_from(number).ok()).unwrap_or_default()
+        };
+        let partition = number("/spec/updateStrategy/rollingUpdate/partition");
+        Wanted { replicas: number("/spec/replicas"), partition }
     }
 }
 
@@ -151,8 +167,7 @@ pub(super) fn pass(cluster: &mut Cluster, fleet: &mut Fleet) {
     if !cluster.objects.contains_key(STATEFUL_SET) {
         return;
     }
-    let wanted = cluster.number("/spec/replicas");
-    let partition = cluster.number("/spec/updateStrategy/rollingUpdate/partition");
+    let Wanted { replicas: wanted, partition } = cluster.wanted;
     restart(cluster, fleet);
     remove(cluster, fleet);
     for ordinal in 0..wanted {
@@ -229,8 +244,10 @@ fn create(cluster: &mut Cluster, fleet: &mut Fleet, ordinal: usize, partition: u
     let server = fleet.server(ordinal);
     server.start(at);
     fleet.place(ordinal, Some(ip.clone()));
+    let image = template.pointer("/spec/containers/0/image").and_then(Value::as_str).unwrap_or_default().to_owned();
     let pod = Pod {
         ordinal,
+        image,
         uid: cluster.next_uid,
         ip,
         ready: false,

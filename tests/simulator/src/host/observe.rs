@@ -5,9 +5,9 @@ use crate::change;
 use crate::facts;
 use crate::server::Time;
 use crate::world::World;
-use model::Observation;
-use model::decision::MysqlServer;
+use model::decision::{Body, MysqlServer};
 use model::snapshot::{MysqlFacts, Unreachable};
+use model::{Decision, Observation};
 use std::collections::BTreeMap;
 
 /// How long a server is waited for that did not answer the last time, in milliseconds.
@@ -19,38 +19,41 @@ impl Host {
     /// Asks every server that is known, in one round. Whatever happens meanwhile happens.
     pub(super) fn observe(&mut self, world: &mut World) -> BTreeMap<String, Observation> {
         let mut seen = BTreeMap::new();
-        let all = (0..self.servers.len()).collect();
-        self.round(world, &mut seen, all);
+        let decided = self.decided.clone();
+        self.round(world, &mut seen, servers(&decided).collect());
         seen
     }
 
     /// Asks the servers that were not asked yet in this pass. Returns whether there were any.
     pub(super) fn ask_new(&mut self, world: &mut World, seen: &mut BTreeMap<String, Observation>) -> bool {
-        let unasked = |id: &str| !seen.contains_key(id);
-        let servers = self.servers.iter().enumerate();
-        let new: Vec<usize> = servers.filter(|(_, (id, _))| unasked(id)).map(|(at, _)| at).collect();
+        let decided = self.decided.clone();
+        let new: Vec<_> = servers(&decided).filter(|(id, _)| !seen.contains_key(*id)).collect();
         let any = !new.is_empty();
         self.round(world, seen, new);
         any
     }
 
-    fn round(&mut self, world: &mut World, seen: &mut BTreeMap<String, Observation>, mut order: Vec<usize>) {
+    fn round(
+        &mut self,
+        world: &mut World,
+        seen: &mut BTreeMap<String, Observation>,
+        mut order: Vec<(&str, &MysqlServer)>,
+    ) {
         for at in (1..order.len()).rev() {
             let other = world.fleet.below(at + 1);
             order.swap(at, other);
         }
         let mut waited = 0;
         let mut writable = Vec::new();
-        for at in order {
-            let Some((id, wanted)) = self.servers.get(at).cloned() else { continue };
+        for (id, wanted) in order {
             moment(world);
-            let answer = ask(world, &wanted);
+            let answer = ask(world, wanted);
             if let Ok(facts) = &answer
                 && !facts.super_read_only
             {
-                writable.push((id.clone(), wanted.clone()));
+                writable.push((id, wanted));
             }
-            waited = waited.max(self.keep(world, seen, id, &wanted, answer));
+            waited = waited.max(self.keep(world, seen, id, wanted, answer));
         }
         if waited > 0 {
             let events = 3 + waited as usize / 100;
@@ -58,8 +61,8 @@ impl Host {
         }
         for (id, wanted) in writable {
             moment(world);
-            let answer = ask(world, &wanted);
-            self.keep(world, seen, id, &wanted, answer);
+            let answer = ask(world, wanted);
+            self.keep(world, seen, id, wanted, answer);
         }
     }
 
@@ -68,39 +71,51 @@ impl Host {
         &mut self,
         world: &World,
         seen: &mut BTreeMap<String, Observation>,
-        id: String,
+        id: &str,
         wanted: &MysqlServer,
         answer: Result<Box<MysqlFacts>, &'static str>,
     ) -> Time {
         match answer {
             Ok(facts) => {
-                self.silent.remove(&id);
+                self.silent.remove(id);
                 let server = world.fleet.at(&wanted.host).and_then(|index| world.fleet.servers.get(index));
-                let settled = server.is_some_and(|server| {
-                    let seen = change::seen(server, wanted, (*facts).clone());
-                    model::mysql::plan(wanted, &seen).is_ok_and(|course| course.settled())
-                });
-                if settled {
-                    self.ready.insert(id.clone())
-                } else {
-                    self.ready.remove(&id)
+                let (settled, facts) = match server {
+                    Some(server) => {
+                        let seen = change::seen(server, wanted, *facts);
+                        let settled = model::mysql::plan(wanted, &seen).is_ok_and(|course| course.settled());
+                        (settled, Box::new(seen.facts))
+                    }
+                    None => (false, facts),
                 };
-                seen.insert(id, Observation::Mysql(facts));
+                if settled {
+                    self.ready.insert(id.to_owned())
+                } else {
+                    self.ready.remove(id)
+                };
+                seen.insert(id.to_owned(), Observation::Mysql(facts));
                 0
             }
             Err(reason) => {
-                self.ready.remove(&id);
-                let known = self.silent.get(&id).filter(|(host, _, before)| *host == wanted.host && *before == reason);
+                self.ready.remove(id);
+                let known = self.silent.get(id).filter(|(host, _, before)| *host == wanted.host && *before == reason);
                 let (since, wait) = match known {
                     Some((_, since, _)) => (*since, SHORT),
                     None => (world.fleet.now, LONG),
                 };
-                self.silent.insert(id.clone(), (wanted.host.clone(), since, reason));
-                seen.insert(id, Observation::Unreachable(Unreachable { since, reason: reason.into() }));
+                self.silent.insert(id.to_owned(), (wanted.host.clone(), since, reason));
+                seen.insert(id.to_owned(), Observation::Unreachable(Unreachable { since, reason: reason.into() }));
                 if reason == "Timeout" { wait } else { 0 }
             }
         }
     }
+}
+
+/// The servers of a decision, with the ids of their items.
+fn servers(decision: &Decision) -> impl Iterator<Item = (&str, &MysqlServer)> {
+    decision.items.iter().filter_map(|item| match &item.body {
+        Body::Mysql(server) => Some((item.id.as_str(), &**server)),
+        Body::Kubernetes(_) | Body::Secret(_) | Body::Azure(_) | Body::Vault(_) => None,
+    })
 }
 
 fn moment(world: &mut World) {
@@ -123,11 +138,10 @@ fn ask(world: &mut World, wanted: &MysqlServer) -> Result<Box<MysqlFacts>, &'sta
     if !wanted.user.secret.ends_with("-root") && !known(&wanted.user.secret) {
         return Err("AccessDenied");
     }
-    let image = world.cluster.pods.get(&index).map(|pod| pod.image().to_owned()).unwrap_or_default();
-    let mut facts = facts::facts(&world.fleet, index, world.ids, &facts::version(&image)).ok_or("Timeout")?;
+    let image = world.cluster.pods.get(&index).map(|pod| pod.image()).unwrap_or_default();
+    let mut facts = facts::facts(&world.fleet, index, world.ids, &facts::version(image)).ok_or("Timeout")?;
     // Accounts are looked at where they are wanted, and named by their Secrets.
-    let wanted_accounts: Vec<&str> = wanted.accounts.iter().map(|account| account.user.secret.as_str()).collect();
-    facts.accounts.retain(|account| wanted_accounts.contains(&account.as_str()));
+    facts.accounts.retain(|account| wanted.accounts.iter().any(|wanted| wanted.user.secret == *account));
     Ok(Box::new(facts))
 }
 
