@@ -201,10 +201,6 @@ fn run_suites(
         println!("\n== suite {suite:?}: {} test programs", programs.len());
         for program in programs {
             let name = format!("{} ({})", program.package, program.target);
-            if options.suite.is_empty() && takes_long(&program) {
-                println!("\n-- {name}: left out, for it takes long; naming its suite runs it");
-                continue;
-            }
             let started = now();
             let passed = runner(&mut command(suite, &program, options, tools), &name).unwrap_or_else(|error| {
                 println!("could not run {}: {error}", program.path.display());
@@ -216,18 +212,17 @@ fn run_suites(
     all
 }
 
-/// The host killed at every one of its writes, some 200 lives of a cluster.
-fn takes_long(program: &Program) -> bool {
-    program.package == "faults" && program.target == "crash"
-}
-
 /// Rounds of the durability suite among all suites: every fault alone. Alone it runs its own number, pairs among them.
 const ROUNDS_AMONG_ALL: u64 = 15;
 /// Seed of the durability suite among all suites: a run of everything should say the same twice.
 const SEED_AMONG_ALL: u64 = 1;
 
 /// Seeds of the simulator among all suites; alone it runs ten thousand.
-const SEEDS_AMONG_ALL: &str = "300";
+const SEEDS_AMONG_ALL: &str = "3000";
+
+/// Of the points at which the host is killed, among all suites every so many-th is tried; alone the suite tries each. Odd,
+/// so that points before and after a write take turns.
+const CRASHES_AMONG_ALL: &str = "7";
 
 /// Tests of the suite `azure` that run at a time.
 const AZURE_AT_A_TIME: &str = "8";
@@ -269,7 +264,10 @@ fn command(suite: Suite, program: &Program, options: &Options, tools: &Tools) ->
         command.envs(number.map(|number| (variable, number.to_string())));
     }
     if all {
-        command.env("WINDLASS_SIMULATOR_SEEDS", SEEDS_AMONG_ALL).env("WINDLASS_SWAPS", SWAPS_AMONG_ALL);
+        command
+            .env("WINDLASS_SIMULATOR_SEEDS", SEEDS_AMONG_ALL)
+            .env("WINDLASS_SWAPS", SWAPS_AMONG_ALL)
+            .env("WINDLASS_CRASH_EVERY", CRASHES_AMONG_ALL);
     }
     if options.output == Output::Json {
         command.env("WINDLASS_OUTPUT", "json");
