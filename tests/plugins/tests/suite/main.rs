@@ -32,6 +32,7 @@ mod registry;
 mod removal;
 mod restart;
 mod resumed;
+mod roles;
 mod shadow;
 mod signatures;
 mod sources;
