@@ -24,6 +24,7 @@ mod distribution;
 mod grants;
 mod hostile;
 mod isolation;
+mod keyless;
 mod life;
 mod parts;
 mod plan;
