@@ -5,7 +5,7 @@ use super::{
     compile::{Compiler, artifact::OwnCode, cache::Cache},
     config,
     error::{EngineError, LoadError},
-    inspect::{self, Contract},
+    inspect::{self, Contract, Depth},
     limits::Limits,
     logs::{LogSink, Traced},
     meter::{Meter, Unmetered},
@@ -19,7 +19,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError, Weak,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -41,6 +41,8 @@ pub struct EngineOptions {
     pub compiler: Compiler,
     /// Bytes of stack that a call may use. The same for all plugins, because it is compiled in.
     pub stack: usize,
+    /// Bytes of machine code that are in memory at the same time, about. What was called longest ago leaves first.
+    pub code: usize,
     /// Where log lines of plugins go.
     pub logs: Arc<dyn LogSink>,
     /// Where the cost of calls goes.
@@ -57,6 +59,7 @@ impl EngineOptions {
             cache_dir: None,
             compiler,
             stack: 512 << 10,
+            code: 48 << 20,
             logs: Arc::new(Traced),
             meter: Arc::new(Unmetered),
         }
@@ -81,17 +84,51 @@ pub(super) struct Shared {
     cache: Option<Cache>,
     compiler: Compiler,
     owners: AtomicU64,
+    /// Bytes of machine code that may be in memory.
+    code: usize,
+    /// Those that are, counted as if all of a plugin were.
+    awake: AtomicUsize,
     /// Compilers that may run at a time: each may take much memory and a processor for its whole time.
     compiling: Semaphore,
     /// Plugins that live.
     plugins: Mutex<Vec<Weak<Inner>>>,
 }
 
+impl Shared {
+    /// The code of a plugin comes into memory. Where that is too much, that of others leaves: somewhat more than needed, so
+    /// that this is not done again at once.
+    pub(super) fn woke(&self, code: usize) {
+        let awake = self.awake.fetch_add(code, Ordering::Relaxed).saturating_add(code);
+        if awake <= self.code {
+            return;
+        }
+        let plugins: Vec<_> = {
+            let plugins = self.plugins.lock().unwrap_or_else(PoisonError::into_inner);
+            plugins.iter().filter_map(Weak::upgrade).collect()
+        };
+        let mut plugins: Vec<_> = plugins.iter().filter_map(|plugin| Some((plugin.used()?, plugin))).collect();
+        plugins.sort_by_key(|(used, _)| *used);
+        // The last is the one that is called now.
+        plugins.pop();
+        for (_, plugin) in plugins {
+            if self.awake.load(Ordering::Relaxed) <= self.code / 4 * 3 {
+                break;
+            }
+            plugin.rest(Duration::ZERO);
+        }
+    }
+
+    /// The code of a plugin leaves memory.
+    pub(super) fn slept(&self, code: usize) {
+        self.awake.fetch_sub(code, Ordering::Relaxed);
+    }
+}
+
 impl Engine {
     /// Starts the threads and reserves the room for instances. Where the address space is too small for that, instances
     /// are made one by one, which costs some microseconds for each call and nothing else.
     pub fn new(options: EngineOptions) -> Result<Self, EngineError> {
-        let EngineOptions { threads, slots, cache_dir, compiler, stack, logs, meter } = options;
+        let EngineOptions { threads, slots, cache_dir, compiler, stack, code, logs, meter } = options;
         let threads = threads.max(1);
         let slots = u32::try_from(slots.max(threads)).unwrap_or(u32::MAX).min(1_024);
         let sandbox = |error: wasmtime::Error| EngineError::Sandbox(format!("{error:#}"));
@@ -112,6 +149,8 @@ impl Engine {
             stack,
             compiler,
             owners: AtomicU64::new(0),
+            code,
+            awake: AtomicUsize::new(0),
             compiling: Semaphore::new(threads.saturating_sub(1).max(2)),
             plugins: Mutex::default(),
             wasm,
@@ -128,14 +167,7 @@ impl Engine {
         if bytes.len() > limits.component_size {
             return Err(LoadError::TooLarge { size: bytes.len(), limit: limits.component_size });
         }
-        let inspected = tokio::task::spawn_blocking(move || {
-            let contract = inspect::inspect(&bytes)?;
-            Ok((contract, Digest::of(&bytes), bytes))
-        });
-        let (contract, digest, bytes) = inspected
-            .await
-            .map_err(|error| LoadError::Malformed { message: format!("the parser failed: {error}"), offset: 0 })??;
-        let component = self.component(&digest, bytes).await?;
+        let (contract, digest, component) = self.compiled(bytes).await?;
         check_start(&component, &limits)?;
         let wrong_type = |error: wasmtime::Error| LoadError::WrongType {
             message: text::clean(&format!("{error:#}"), text::MESSAGE),
@@ -162,22 +194,27 @@ impl Engine {
         plugins.iter().filter_map(Weak::upgrade).filter(|plugin| plugin.rest(idle)).count()
     }
 
-    /// The compiled component, from the cache where it is there.
-    async fn component(&self, digest: &Digest, bytes: Vec<u8>) -> Result<Component, LoadError> {
+    /// What a component speaks, its digest, and the component compiled: from the cache where it is there.
+    async fn compiled(&self, bytes: Vec<u8>) -> Result<(Contract, Digest, Component), LoadError> {
+        let shared = self.shared.clone();
+        let (digest, found, bytes) = blocking(move || {
+            let digest = Digest::of(&bytes);
+            let Some(component) = shared.cached(&digest) else { return Ok((digest, None, bytes)) };
+            Ok((digest, Some((inspect::inspect(&bytes, Depth::Surface)?, component)), Vec::new()))
+        })
+        .await?;
+        if let Some((contract, component)) = found {
+            return Ok((contract, digest, component));
+        }
+        let inspected = blocking(move || Ok((inspect::inspect(&bytes, Depth::Whole)?, bytes)));
+        let (contract, bytes) = inspected.await?;
+        Ok((contract, digest, self.compile(&digest, bytes).await?))
+    }
+
+    async fn compile(&self, digest: &Digest, bytes: Vec<u8>) -> Result<Component, LoadError> {
         let Shared { wasm, cache, compiler, stack, compiling, .. } = &*self.shared;
         let refused =
             |error: wasmtime::Error| LoadError::Refused { message: text::clean(&format!("{error:#}"), text::MESSAGE) };
-        if let Some(cache) = cache
-            && let Some(path) = cache.get(digest)
-        {
-            match OwnCode::File(&path).load(wasm) {
-                Ok(component) => return Ok(component),
-                Err(error) => {
-                    tracing::warn!(path = %path.display(), %error, "a compiled plugin does not load and is compiled anew");
-                    cache.remove(digest);
-                }
-            }
-        }
         let code = {
             // Never closed, so there always is a permit in the end.
             let _permit = compiling.acquire().await;
@@ -193,6 +230,30 @@ impl Engine {
             None => OwnCode::Bytes(&code).load(wasm).map_err(refused),
         }
     }
+}
+
+impl Shared {
+    /// A component that was compiled before, if it is in the cache and whole.
+    fn cached(&self, digest: &Digest) -> Option<Component> {
+        let cache = self.cache.as_ref()?;
+        let path = cache.get(digest)?;
+        match OwnCode::File(&path).load(&self.wasm) {
+            Ok(component) => Some(component),
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "a compiled plugin does not load and is compiled anew");
+                cache.remove(digest);
+                None
+            }
+        }
+    }
+}
+
+/// Work that no task of the loop should do.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, LoadError> + Send + 'static,
+) -> Result<T, LoadError> {
+    let failed = |error| LoadError::Malformed { message: format!("the parser failed: {error}"), offset: 0 };
+    tokio::task::spawn_blocking(work).await.map_err(failed)?
 }
 
 /// The component starts within its limits: a better message than the failure of each call.

@@ -1,7 +1,8 @@
 //! What can be said of a component before anything of it is compiled: bytes in, the contract version it speaks out.
 //!
 //! The whole binary is parsed and validated here, function bodies included: the compiler then only sees what is
-//! well-formed, and panics of the runtime on malformed bytes stay out of reach.
+//! well-formed, and panics of the runtime on malformed bytes stay out of reach. Bodies of what was compiled before are not
+//! looked at again: they are most of the work, and were found well-formed then.
 
 use super::error::LoadError;
 use std::collections::BTreeSet;
@@ -26,8 +27,17 @@ const IMPORTS: [(&str, &[&str]); 2] = [("log", &["emit"]), ("types", &[])];
 /// What a plugin must export.
 const EXPORT: (&str, [&str; 4]) = ("reconciler", ["describe", "validate-settings", "validate", "decide"]);
 
+/// How much of a component is validated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// All of it: what a compiler is given.
+    Whole,
+    /// All but function bodies: what was compiled before.
+    Surface,
+}
+
 /// Judges a component by its bytes.
-pub(super) fn inspect(bytes: &[u8]) -> Result<Contract, LoadError> {
+pub(super) fn inspect(bytes: &[u8], depth: Depth) -> Result<Contract, LoadError> {
     if bytes.starts_with(b"\x7fELF") {
         // Machine code of strangers is never run, and loading it is as good as running it.
         return Err(LoadError::NotAComponent {
@@ -41,7 +51,7 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<Contract, LoadError> {
             hint: "build the plugin and ship the .wasm file that comes out",
         });
     }
-    let (types, imports, exports) = validate(bytes)?;
+    let (types, imports, exports) = validate(bytes, depth)?;
     let types = types.as_ref();
     let contract = version(imports.iter().chain(&exports))?;
     check_imports(types, &imports)?;
@@ -49,8 +59,8 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<Contract, LoadError> {
     Ok(contract)
 }
 
-/// All of the binary is well-formed. Names of top-level imports and exports.
-fn validate(bytes: &[u8]) -> Result<(Types, Vec<String>, Vec<String>), LoadError> {
+/// The binary is well-formed. Names of top-level imports and exports.
+fn validate(bytes: &[u8], wanted: Depth) -> Result<(Types, Vec<String>, Vec<String>), LoadError> {
     let malformed = |error: wasmparser::Error| LoadError::Malformed {
         message: super::text::clean(error.message(), super::text::MESSAGE),
         offset: error.offset(),
@@ -86,13 +96,13 @@ fn validate(bytes: &[u8]) -> Result<(Types, Vec<String>, Vec<String>), LoadError
             _ => {}
         }
         match validator.payload(&payload).map_err(malformed)? {
-            ValidPayload::Func(function, body) => {
+            ValidPayload::Func(function, body) if wanted == Depth::Whole => {
                 let mut function = function.into_validator(allocations);
                 function.validate(&body).map_err(malformed)?;
                 allocations = function.into_allocations();
             }
             ValidPayload::End(ended) => types = Some(ended),
-            ValidPayload::Ok | ValidPayload::Parser(_) => {}
+            ValidPayload::Ok | ValidPayload::Parser(_) | ValidPayload::Func(..) => {}
         }
     }
     let types =

@@ -3,7 +3,7 @@
 use super::{
     answer::Answer,
     call::{Cost, Decided, Guest},
-    compile::artifact::page_out,
+    compile::artifact::{page_out, size},
     determinism,
     engine::Shared,
     error::DecideError,
@@ -61,8 +61,16 @@ pub(super) struct Inner {
     limits: Limits,
     /// The machine code.
     component: Component,
-    /// When it was called last; none while its code is paged out.
+    /// When it was called last; none while its code is not in memory.
     used: Mutex<Option<Instant>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if self.used.get_mut().unwrap_or_else(PoisonError::into_inner).is_some() {
+            self.engine.slept(size(&self.component));
+        }
+    }
 }
 
 impl fmt::Debug for Plugin {
@@ -88,7 +96,8 @@ impl Plugin {
             reads: Vec::new(),
             backends: model::description::Backends::default(),
         };
-        let used = Mutex::new(Some(Instant::now()));
+        // Its first call, for the description, wakes it.
+        let used = Mutex::new(None);
         let inner = Inner { engine, owner, name, digest, linked, limits, component, used };
         Plugin { inner: Arc::new(inner), description: Arc::new(description) }
     }
@@ -186,7 +195,21 @@ impl Inner {
         }
         // Where the kernel does not know how, the code stays.
         *used = None;
+        self.engine.slept(size(&self.component));
         page_out(&self.component).is_ok()
+    }
+
+    /// When it was called last; none while its code is not in memory.
+    pub(super) fn used(&self) -> Option<Instant> {
+        *self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes a call. Where it brings the code back into memory, others may have to leave.
+    fn wake(&self) {
+        let before = self.used.lock().unwrap_or_else(PoisonError::into_inner).replace(Instant::now());
+        if before.is_none() {
+            self.engine.woke(size(&self.component));
+        }
     }
 
     /// Makes an instance, asks it, and drops it, on the thread that this runs on. A call without an answer costs, too.
@@ -194,8 +217,8 @@ impl Inner {
         &self,
         ask: impl FnOnce(&Linked, &mut Store<Guest>, &Answer) -> Result<T, Failure>,
     ) -> (Result<T, DecideError>, Cost) {
-        let Inner { engine, name, linked, limits, used, .. } = self;
-        *used.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        let Inner { engine, name, linked, limits, .. } = self;
+        self.wake();
         let mut store = match Guest::store(&engine.wasm, name, &engine.logs, limits) {
             Ok(store) => store,
             Err(error) => return (Err(error), Cost::default()),

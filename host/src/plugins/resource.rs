@@ -156,6 +156,47 @@ pub struct Verify {
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "or_default")]
     #[schemars(length(max = 8), inner(length(max = 1024)))]
     pub cosign_keys: Vec<String>,
+    /// Or one of these identities signed it with cosign, by a certificate and an entry of a log that the trusted root vouches
+    /// for. For OCI sources.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keyless: Option<Keyless>,
+}
+
+/// Signatures by identities, without keys that are known beforehand. Checked offline.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Keyless {
+    /// Who may have signed.
+    #[schemars(length(min = 1, max = 16))]
+    pub identities: Vec<Identity>,
+    /// The contents of a `trusted_root.json`: the authorities (Fulcio) and logs (Rekor) that are believed. What Sigstore
+    /// publishes, or what `cosign trusted-root create` makes.
+    #[schemars(length(min = 2, max = 65536))]
+    pub trusted_root: String,
+}
+
+/// Somebody whom an OIDC issuer knows. Patterns are regular expressions that need to match somewhere, as those of cosign:
+/// write `^` and `$` for the whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = schema::one_identity()))]
+pub struct Identity {
+    /// The OIDC issuer: `https://token.actions.githubusercontent.com`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub issuer: Option<String>,
+    /// A pattern of issuers, instead of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub issuer_reg_exp: Option<String>,
+    /// The address of a person, account or workflow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub subject: Option<String>,
+    /// A pattern of them, instead of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub subject_reg_exp: Option<String>,
 }
 
 /// What becomes of the kinds and their resources when the Plugin is deleted.

@@ -3,14 +3,20 @@
 
 pub mod bundle;
 pub mod key;
+pub mod keyless;
+pub mod refusal;
+pub mod signers;
 
 use super::resource::Verify;
-use super::source::oci::Signature;
+use super::source::oci::{Proof, Signature};
 use super::source::{Fetched, SourceError};
 use crate::decide::Digest;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use key::PublicKey;
+use keyless::{Certificates, Entry, Evidence, Keyless, Record, Signed};
+use refusal::Refusal;
 use serde_json::Value;
+use signers::{Signer, Signers};
 
 /// Why a component is not used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,9 +39,15 @@ pub enum VerifyError {
         /// What is wrong.
         message: String,
     },
+    /// Identities, or by whose word they are believed, are none.
+    #[error("spec.verify.keyless{problem}")]
+    Keyless {
+        /// The field below it, and what is wrong.
+        problem: String,
+    },
     /// Signatures are asked for, and the source has none.
     #[error(
-        "spec.verify.cosignKeys asks for a signature, and only OCI artifacts have one; use spec.source.oci or spec.verify.digest"
+        "spec.verify asks for a signature, and only OCI artifacts have one; use spec.source.oci or spec.verify.digest"
     )]
     NoArtifact,
     /// It is not known whether anybody signed.
@@ -47,22 +59,22 @@ pub enum VerifyError {
         error: SourceError,
     },
     /// Nobody signed.
-    #[error("manifest {manifest} has no signature; sign it with `cosign sign --key`")]
+    #[error("manifest {manifest} has no signature; sign it with `cosign sign`")]
     Unsigned {
         /// Digest of the manifest.
         manifest: String,
     },
     /// Somebody else signed, or something else was signed.
     #[error(
-        "none of the {count} signatures of manifest {manifest} is by one of the cosign keys that are asked for: {last}"
+        "none of the {count} signatures of manifest {manifest} is by one of the keys or identities that are asked for: {closest}"
     )]
-    NotByTheseKeys {
+    NotByThese {
         /// Digest of the manifest.
         manifest: String,
         /// Signatures that were looked at.
         count: usize,
-        /// What is wrong with the last.
-        last: String,
+        /// What is wrong with the one that came closest.
+        closest: Refusal,
     },
 }
 
@@ -75,7 +87,8 @@ impl VerifyError {
             VerifyError::NoArtifact => "SignatureImpossible",
             VerifyError::Unread { .. } => "SignaturesUnread",
             VerifyError::Unsigned { .. } => "Unsigned",
-            VerifyError::NotByTheseKeys { .. } => "SignatureMismatch",
+            VerifyError::Keyless { .. } => "InvalidIdentity",
+            VerifyError::NotByThese { closest, .. } => closest.reason(),
         }
     }
 }
@@ -85,20 +98,28 @@ impl VerifyError {
 /// # Errors
 /// As [`VerifyError`] tells.
 pub fn verify(fetched: &Fetched, wanted: &Verify) -> Result<(&'static str, String), VerifyError> {
-    let Verify { digest, cosign_keys } = wanted;
+    let Verify { digest, cosign_keys, keyless } = wanted;
     let found = Digest::of(&fetched.bytes).to_string();
     if let Some(wanted) = digest
         && wanted.strip_prefix("sha256:") != Some(&found)
     {
         return Err(VerifyError::Digest { found, wanted: wanted.clone() });
     }
-    if !cosign_keys.is_empty() {
+    let invalid = |problem: String| VerifyError::Keyless { problem };
+    let keyless = keyless.as_ref().map(Keyless::read).transpose().map_err(invalid)?;
+    let signers = Signers { keys: read(cosign_keys)?, keyless };
+    if !signers.is_empty() {
         let artifact = fetched.artifact.as_ref().ok_or(VerifyError::NoArtifact)?;
-        let unread =
-            |error: &SourceError| VerifyError::Unread { manifest: artifact.manifest.clone(), error: error.clone() };
-        let keys = read(cosign_keys)?;
-        let at = signed_by(&artifact.manifest, artifact.signatures.as_ref().map_err(unread)?, &keys)?;
-        return Ok(("Signed", format!("manifest {} is signed by spec.verify.cosignKeys[{at}]", artifact.manifest)));
+        let manifest = &artifact.manifest;
+        let unread = |error: &SourceError| VerifyError::Unread { manifest: manifest.clone(), error: error.clone() };
+        let signer = signed_by(manifest, artifact.signatures.as_ref().map_err(unread)?, &signers)?;
+        return Ok((
+            "Signed",
+            match signer {
+                Signer::Key(at) => format!("manifest {manifest} is signed by spec.verify.cosignKeys[{at}]"),
+                Signer::Identity(holder) => format!("manifest {manifest} is signed by {holder}"),
+            },
+        ));
     }
     Ok(match digest {
         Some(digest) => ("DigestMatches", format!("the component has the digest {digest} that spec.verify asks for")),
@@ -112,41 +133,53 @@ fn read(keys: &[String]) -> Result<Vec<PublicKey>, VerifyError> {
     read.map(|(at, pem)| PublicKey::read(pem).map_err(|message| VerifyError::Key { at, message })).collect()
 }
 
-/// Which of the keys signed a manifest.
+/// Who of those that are asked for signed a manifest.
 ///
 /// # Errors
 /// When none of them did.
-pub fn signed_by(manifest: &str, signatures: &[Signature], keys: &[PublicKey]) -> Result<usize, VerifyError> {
-    if signatures.is_empty() {
-        return Err(VerifyError::Unsigned { manifest: manifest.to_owned() });
-    }
-    let mut last = String::new();
+pub fn signed_by(manifest: &str, signatures: &[Signature], signers: &Signers) -> Result<Signer, VerifyError> {
+    let mut closest: Option<Refusal> = None;
     for signature in signatures {
-        match judge(manifest, signature, keys) {
-            Ok(at) => return Ok(at),
-            Err(why) => last = why.into(),
+        match judge(manifest, signature, signers) {
+            Ok(signer) => return Ok(signer),
+            Err(refusal) => {
+                closest = Some(closest.take().filter(|best| best.stage > refusal.stage).unwrap_or(refusal));
+            }
         }
     }
-    Err(VerifyError::NotByTheseKeys { manifest: manifest.to_owned(), count: signatures.len(), last })
+    let manifest = manifest.to_owned();
+    Err(match closest {
+        Some(closest) => VerifyError::NotByThese { manifest, count: signatures.len(), closest },
+        None => VerifyError::Unsigned { manifest },
+    })
 }
 
-fn judge(manifest: &str, signature: &Signature, keys: &[PublicKey]) -> Result<usize, &'static str> {
-    let (payload, encoded) = match signature {
-        Signature::Simple { payload, signature } => (payload, signature),
-        Signature::Bundle(bytes) => return bundle::judge(manifest, bytes, keys),
+fn judge(manifest: &str, signature: &Signature, signers: &Signers) -> Result<Signer, Refusal> {
+    let (payload, encoded, proof) = match signature {
+        Signature::Simple { payload, signature, proof } => (payload, signature, proof),
+        Signature::Bundle(bytes) => return bundle::judge(manifest, bytes, signers),
     };
-    let bytes = STANDARD.decode(encoded.trim()).map_err(|_| "a signature is no base64")?;
-    let at = keys.iter().position(|key| key.verifies(payload, &bytes)).ok_or("it is by another key")?;
+    let bytes = STANDARD.decode(encoded.trim()).map_err(|_| Refusal::form("a signature is no base64"))?;
+    let signed = Signed { message: payload, record: Record::Message(payload), signature: &bytes };
+    let signer = signers.who(&signed, || evidence(proof))?;
     // Only what is signed is believed, and it has to be about this manifest.
-    let payload: Value = serde_json::from_slice(payload).map_err(|_| "what is signed is no JSON")?;
+    let payload: Value = serde_json::from_slice(payload).map_err(|_| Refusal::content("what is signed is no JSON"))?;
     let text = |pointer: &str| payload.pointer(pointer).and_then(Value::as_str);
     if text("/critical/type") != Some("cosign container image signature") {
-        return Err("what is signed is no signature of an artifact");
+        return Err(Refusal::content("what is signed is no signature of an artifact"));
     }
     if text("/critical/image/docker-manifest-digest") != Some(manifest) {
-        return Err("it is about another manifest");
+        return Err(Refusal::content("it is about another manifest"));
     }
-    Ok(at)
+    Ok(signer)
+}
+
+/// What came with a signature; none where it was made with a key.
+fn evidence(proof: &Proof) -> Result<Option<Evidence>, String> {
+    let Proof { certificate, chain, entry } = proof;
+    let Some(own) = certificate.as_deref().filter(|text| !text.trim().is_empty()) else { return Ok(None) };
+    let certificates = Certificates::of_pem(own, chain.as_deref())?;
+    Ok(Some(Evidence { certificates, entry: entry.as_deref().map(Entry::of_annotation).transpose()? }))
 }
 
 /// What cosign signs about a manifest.

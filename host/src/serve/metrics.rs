@@ -257,4 +257,52 @@ mod tests {
             assert!(text.lines().any(|other| other == line), "{line} in\n{text}");
         }
     }
+
+    /// Everything that is counted, once.
+    fn everything() -> String {
+        let (metrics, kind) = (Metrics::new(), Kind::new("apps", "v1", "StatefulSet"));
+        metrics.pass(&kind, "done", Duration::from_millis(3));
+        metrics.decision("mysql", "done");
+        metrics.memo_hit("mysql");
+        metrics.write("patch", &kind);
+        metrics.refusal("mysql", &kind, "NotGranted");
+        metrics.queue_depth(&kind, 1);
+        metrics.watch_restart(&kind, "Expired");
+        metrics.unreadable_object(&kind);
+        metrics.cache_objects(&kind, 4);
+        metrics.stale_skip(&kind);
+        metrics.called("mysql", &Cost::default(), Some(&DecideError::OutOfFuel { limit: 70 }));
+        metrics.encode()
+    }
+
+    #[test]
+    fn every_metric_and_label_that_an_alert_names_is_exported() {
+        use regex::Regex;
+        let exported = everything();
+        let alerts: serde_json::Value = serde_yaml::from_str(include_str!("../../../deploy/alerts.yaml")).unwrap();
+        let (metric, label) = (Regex::new(r"windlass_\w+").unwrap(), Regex::new(r#"(\w+)(?:=~|!~|!=|=)""#).unwrap());
+        let (by, told) = (Regex::new(r"by \(([^)]*)\)").unwrap(), Regex::new(r"\$labels\.(\w+)").unwrap());
+        let groups = alerts["groups"].as_array().unwrap();
+        let rules: Vec<_> = groups.iter().flat_map(|group| group["rules"].as_array().unwrap()).collect();
+        assert!(rules.len() >= 4, "{alerts}");
+        for rule in rules {
+            let (expression, texts) = (rule["expr"].as_str().unwrap(), rule["annotations"].to_string());
+            let mut labels: Vec<String> =
+                label.captures_iter(expression).chain(told.captures_iter(&texts)).map(|it| it[1].to_owned()).collect();
+            labels.extend(by.captures_iter(expression).flat_map(|it| {
+                let names: Vec<_> = it[1].split(',').map(|name| name.trim().to_owned()).collect();
+                names
+            }));
+            let metrics: Vec<&str> = metric.find_iter(expression).map(|it| it.as_str()).collect();
+            assert!(!metrics.is_empty() && !labels.is_empty(), "{rule}");
+            for name in metrics {
+                let samples = exported.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('{'));
+                let sample = samples.unwrap_or_default();
+                assert!(!sample.is_empty(), "{name} of {rule} is not among\n{exported}");
+                for label in &labels {
+                    assert!(sample.contains(&format!("{label}=\"")), "{label} of {rule} is not in {name}{{{sample}");
+                }
+            }
+        }
+    }
 }

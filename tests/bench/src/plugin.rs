@@ -1,6 +1,7 @@
 //! The MySQL plugin twice: as a component in the sandbox and as native code, and one snapshot for both.
 
 use anyhow::{Context, Result};
+use model::snapshot::RelatedAnswer;
 use model::{Observation, ObservedItem, Snapshot};
 use mysql::MysqlPlugin;
 use serde_json::json;
@@ -28,8 +29,22 @@ pub(crate) async fn sandboxed(engine: &Engine) -> Result<Plugin> {
 /// A cluster of three servers of which everything exists and is ready: the usual case.
 pub(crate) fn snapshot() -> Result<types::Snapshot> {
     let resource = resource();
-    let first = decide_natively(SnapshotOf::resource(&resource).build())?;
-    Ok(SnapshotOf::resource(&resource).as_desired(&first.items, true).build())
+    // The plugin asks for its pods before it decides anything.
+    let pods: Vec<_> = (0..3).map(pod).collect();
+    let seen = || SnapshotOf::resource(&resource).related(mysql::observe::PODS, &pods);
+    let first = decide_natively(seen().build())?;
+    Ok(seen().as_desired(&first.items, true).build())
+}
+
+/// A pod of the cluster that runs, as far as the plugin looks at it.
+fn pod(ordinal: u32) -> serde_json::Value {
+    let ready = json!([{"type": "Ready", "status": "True"}]);
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": format!("prod-db-{ordinal}"), "namespace": "shop", "uid": format!("p{ordinal}")},
+        "spec": {"containers": [{"name": "mysql", "image": "mysql:8.4"}]},
+        "status": {"phase": "Running", "podIP": format!("10.0.0.{}", ordinal + 1), "conditions": ready},
+    })
 }
 
 /// The same cluster before anything was looked at.
@@ -67,10 +82,16 @@ pub(crate) fn of_model(snapshot: &types::Snapshot) -> Snapshot {
         resource: snapshot.resource.as_str().into(),
         deleting: snapshot.deleting,
         items: items.collect(),
-        related: vec![],
+        related: snapshot.related.iter().map(related).collect(),
         now: snapshot.now,
         settings: snapshot.settings.as_str().into(),
     }
+}
+
+fn related(answer: &types::RelatedAnswer) -> RelatedAnswer {
+    let types::RelatedAnswer { name, complete, reason, objects } = answer;
+    let objects = objects.iter().map(|object| object.as_str().into()).collect();
+    RelatedAnswer { name: name.clone(), complete: *complete, reason: reason.clone(), objects }
 }
 
 /// Bytes of all texts of a snapshot.
@@ -79,7 +100,8 @@ pub(crate) fn bytes(snapshot: &types::Snapshot) -> usize {
         types::Observation::Kubernetes(object) => object.len(),
         _ => 0,
     });
-    snapshot.resource.len() + snapshot.settings.len() + observed.sum::<usize>()
+    let related = snapshot.related.iter().flat_map(|answer| &answer.objects).map(String::len);
+    snapshot.resource.len() + snapshot.settings.len() + observed.sum::<usize>() + related.sum::<usize>()
 }
 
 /// This program as the compiling child, so that the compiler's memory is not counted as the host's.

@@ -3,6 +3,7 @@
 
 pub mod command;
 pub mod identity;
+pub mod keyless;
 pub mod registry;
 pub mod scene;
 pub mod servers;

@@ -20,6 +20,9 @@ const HTPASSWD: &str = "ada:$2y$05$abcdefghijklmnopqrstuuvDX3O2acJ38TKycPxoxpHOS
 /// Runs a program until standard input ends, however its writer came to its end.
 const UNTIL_ALONE: &str = "\"$@\" & child=$!; read -r nothing; kill -KILL $child; wait";
 
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const MANIFESTS: &str = "Accept: application/vnd.oci.image.manifest.v1+json\r\n";
+
 /// A registry.
 pub struct Registry {
     /// `127.0.0.1:PORT`
@@ -124,8 +127,7 @@ impl Registry {
 
     /// A manifest or a configuration as it is stored.
     pub async fn document(&self, path: &str) -> Result<Value> {
-        let accept = "Accept: application/vnd.oci.image.manifest.v1+json\r\n";
-        let (status, _, body) = self.ask("GET", path, accept, b"").await?;
+        let (status, _, body) = self.ask("GET", path, MANIFESTS, b"").await?;
         anyhow::ensure!(status == 200, "{path}: {status}");
         Ok(serde_json::from_slice(&body)?)
     }
@@ -142,11 +144,40 @@ impl Registry {
         Ok(digest)
     }
 
-    /// Puts a manifest under a tag.
+    /// Stores a bundle as cosign does: in an artifact that refers to a manifest, and in the index of those that do.
+    pub async fn refer(&self, name: &str, manifest: &str, media_type: &str, bundle: &Value) -> Result<()> {
+        let (empty, bytes) = (self.put_blob(name, b"{}").await?, bundle.to_string());
+        let digest = self.put_blob(name, bytes.as_bytes()).await?;
+        let (status, _, subject) = self.ask("GET", &format!("/v2/{name}/manifests/{manifest}"), MANIFESTS, b"").await?;
+        anyhow::ensure!(status == 200, "{status}");
+        let artifact = json!({
+            "schemaVersion": 2, "mediaType": MANIFEST, "artifactType": media_type,
+            "config": {"mediaType": "application/vnd.oci.empty.v1+json", "digest": empty, "size": 2},
+            "layers": [{"mediaType": media_type, "digest": digest, "size": bytes.len()}],
+            "subject": {"mediaType": MANIFEST, "digest": manifest, "size": subject.len()},
+            "annotations": {
+                "dev.sigstore.bundle.content": "dsse-envelope",
+                "dev.sigstore.bundle.predicateType": "https://sigstore.dev/cosign/sign/v1",
+            },
+        });
+        let text = artifact.to_string();
+        let digest = format!("sha256:{}", crate::sha256(text.as_bytes()));
+        self.put_manifest(name, &digest, &artifact).await?;
+        let listed = json!({
+            "mediaType": MANIFEST, "artifactType": media_type, "digest": digest, "size": text.len(),
+            "annotations": artifact["annotations"],
+        });
+        let index = json!({
+            "schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": [listed],
+        });
+        self.put_manifest(name, &manifest.replace(':', "-"), &index).await
+    }
+
+    /// Puts a manifest, or an index that says so, under a tag.
     pub async fn put_manifest(&self, name: &str, tag: &str, manifest: &Value) -> Result<()> {
-        let type_ = "Content-Type: application/vnd.oci.image.manifest.v1+json\r\n";
+        let type_ = format!("Content-Type: {}\r\n", manifest["mediaType"].as_str().unwrap_or(MANIFEST));
         let path = format!("/v2/{name}/manifests/{tag}");
-        let (status, _, body) = self.ask("PUT", &path, type_, manifest.to_string().as_bytes()).await?;
+        let (status, _, body) = self.ask("PUT", &path, &type_, manifest.to_string().as_bytes()).await?;
         anyhow::ensure!(status == 201, "{status} {}", String::from_utf8_lossy(&body));
         Ok(())
     }

@@ -11,6 +11,17 @@ pub(super) fn one_source() -> Value {
     })
 }
 
+/// Either a text or a pattern, for both parts of an identity.
+pub(super) fn one_identity() -> Value {
+    let either = |name: &str| {
+        json!({
+            "rule": format!("has(self.{name}) != has(self.{name}RegExp)"),
+            "message": format!("name either {name} or {name}RegExp"),
+        })
+    };
+    json!([either("issuer"), either("subject")])
+}
+
 /// Any object.
 pub(super) fn settings(_: &mut SchemaGenerator) -> Schema {
     json_schema!({

@@ -48,9 +48,22 @@ pub enum Signature {
         payload: Vec<u8>,
         /// The signature in base64.
         signature: String,
+        /// What came with it.
+        proof: Proof,
     },
     /// A sigstore bundle, among what refers to the artifact.
     Bundle(Vec<u8>),
+}
+
+/// What cosign stores beside a signature whose key nobody knows, as texts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Proof {
+    /// Certificate of the signer, in PEM.
+    pub certificate: Option<String>,
+    /// Certificates of who vouches for it, in PEM.
+    pub chain: Option<String>,
+    /// What the log Rekor noted, in JSON.
+    pub entry: Option<String>,
 }
 
 /// A registry, with a login.

@@ -1,7 +1,8 @@
-//! Sigstore bundles, the format that current cosign writes. A bundle and public keys in, whose signature of what it is
-//! out. Of its two contents, a signed statement is about an artifact in a registry, and a signed message about a file.
+//! Sigstore bundles, the format that current cosign writes. A bundle and signers in, whose signature of what it is out. Of its two contents, a signed statement is about an artifact in a registry, and a signed message about a file.
 
-use super::key::PublicKey;
+use super::keyless::{Bundled, CertificateDocument, Certificates, Entry, Evidence, Record, Signed};
+use super::refusal::{Refusal, Stage};
+use super::signers::{Signer, Signers};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 use serde_json::Value;
@@ -17,8 +18,26 @@ const SIGNS: &str = "https://sigstore.dev/cosign/sign/v1";
 struct Bundle {
     #[serde(default)]
     media_type: String,
+    #[serde(default)]
+    verification_material: Material,
     dsse_envelope: Option<Envelope>,
     message_signature: Option<MessageSignature>,
+}
+
+/// Who signed, where no key is known.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Material {
+    certificate: Option<CertificateDocument>,
+    /// As bundles had it before 0.3: the signer's first.
+    x509_certificate_chain: Option<Chain>,
+    #[serde(default)]
+    tlog_entries: Vec<Bundled>,
+}
+
+#[derive(Deserialize)]
+struct Chain {
+    certificates: Vec<CertificateDocument>,
 }
 
 #[derive(Deserialize)]
@@ -26,11 +45,11 @@ struct Bundle {
 struct Envelope {
     payload: String,
     payload_type: String,
-    signatures: Vec<Signed>,
+    signatures: Vec<OneSignature>,
 }
 
 #[derive(Deserialize)]
-struct Signed {
+struct OneSignature {
     sig: String,
 }
 
@@ -39,59 +58,86 @@ struct MessageSignature {
     signature: String,
 }
 
-fn read(bytes: &[u8]) -> Result<Bundle, &'static str> {
-    let bundle: Bundle = serde_json::from_slice(bytes).map_err(|_| "a bundle is none of sigstore")?;
+impl Material {
+    /// What vouches for a signature; none where it was made with a key.
+    fn evidence(&self) -> Result<Option<Evidence>, String> {
+        let chain = self.x509_certificate_chain.as_ref().map_or(&[][..], |chain| chain.certificates.as_slice());
+        let mut all = self.certificate.iter().chain(chain).map(CertificateDocument::der);
+        let Some(own) = all.next().transpose()? else { return Ok(None) };
+        let certificates = Certificates { own, above: all.collect::<Result<_, _>>()? };
+        let mut entry = None;
+        for bundled in &self.tlog_entries {
+            entry = entry.or(Entry::of_bundled(bundled)?);
+        }
+        Ok(Some(Evidence { certificates, entry }))
+    }
+}
+
+fn read(bytes: &[u8]) -> Result<Bundle, Refusal> {
+    let none = |_| Refusal::form("a bundle is none of sigstore");
+    let bundle: Bundle = serde_json::from_slice(bytes).map_err(none)?;
     match bundle.media_type.starts_with("application/vnd.dev.sigstore.bundle") {
         true => Ok(bundle),
-        false => Err("a bundle is none of sigstore"),
+        false => Err(Refusal::form("a bundle is none of sigstore")),
     }
 }
 
-fn decoded(text: &str) -> Result<Vec<u8>, &'static str> {
-    STANDARD.decode(text.trim()).map_err(|_| "a bundle has what is no base64")
+fn decoded(text: &str) -> Result<Vec<u8>, Refusal> {
+    STANDARD.decode(text.trim()).map_err(|_| Refusal::form("a bundle has what is no base64"))
 }
 
-/// Which of the keys signed a manifest in this bundle.
-pub(super) fn judge(manifest: &str, bundle: &[u8], keys: &[PublicKey]) -> Result<usize, &'static str> {
-    let envelope = read(bundle)?.dsse_envelope.ok_or("a bundle has no signed statement")?;
+/// Who signed a manifest in this bundle.
+pub(super) fn judge(manifest: &str, bundle: &[u8], signers: &Signers) -> Result<Signer, Refusal> {
+    let Bundle { verification_material: material, dsse_envelope, .. } = read(bundle)?;
+    let envelope = dsse_envelope.ok_or_else(|| Refusal::form("a bundle has no signed statement"))?;
     let payload = decoded(&envelope.payload)?;
     let message = authenticated(&envelope.payload_type, &payload);
-    let mut signer = None;
-    for signed in &envelope.signatures {
-        let signature = decoded(&signed.sig)?;
-        signer = signer.or_else(|| keys.iter().position(|key| key.verifies(&message, &signature)));
+    let mut judged = Err(Refusal::form("a bundle has no signature"));
+    for one in &envelope.signatures {
+        let signature = decoded(&one.sig)?;
+        let signed = Signed { message: &message, record: Record::Envelope(&payload), signature: &signature };
+        judged = judged.or_else(|_| signers.who(&signed, || material.evidence()));
     }
-    let at = signer.ok_or("it is by another key")?;
+    let signer = judged?;
     // Only what is signed is believed, and it has to be about this manifest.
     if envelope.payload_type != ENVELOPE {
-        return Err("what is signed is no statement");
+        return Err(Refusal::content("what is signed is no statement"));
     }
-    let statement: Value = serde_json::from_slice(&payload).map_err(|_| "what is signed is no JSON")?;
+    let statement: Value =
+        serde_json::from_slice(&payload).map_err(|_| Refusal::content("what is signed is no JSON"))?;
     let text = |field: &str| statement.get(field).and_then(Value::as_str).unwrap_or_default();
     if !text("_type").starts_with("https://in-toto.io/Statement/") || text("predicateType") != SIGNS {
-        return Err("what is signed is no signature of an artifact");
+        return Err(Refusal::content("what is signed is no signature of an artifact"));
     }
     let subjects = statement.get("subject").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let mut about = subjects.iter().filter_map(|subject| subject.pointer("/digest/sha256")?.as_str());
     match about.any(|digest| manifest.strip_prefix("sha256:") == Some(digest)) {
-        true => Ok(at),
-        false => Err("it is about another manifest"),
+        true => Ok(signer),
+        false => Err(Refusal::content("it is about another manifest")),
     }
 }
 
-/// Which of the keys signed a file. What cosign wrote about it is a bundle, or a signature in base64 alone.
+/// Who signed a file. What cosign wrote about it is a bundle, or a signature in base64 alone.
 ///
 /// # Errors
 /// When it is none of them.
-pub fn judge_file(file: &[u8], about: &[u8], keys: &[PublicKey]) -> Result<usize, &'static str> {
-    let encoded = match about.trim_ascii_start().starts_with(b"{") {
+pub fn judge_file(file: &[u8], about: &[u8], signers: &Signers) -> Result<Signer, Refusal> {
+    let neither = || Refusal::form("it is neither a bundle nor a signature in base64");
+    let (encoded, material) = match about.trim_ascii_start().starts_with(b"{") {
         true => {
-            read(about)?.message_signature.ok_or("the bundle is about no file; sign with `cosign sign-blob`")?.signature
+            let Bundle { verification_material, message_signature, .. } = read(about)?;
+            let none = || Refusal::form("the bundle is about no file; sign with `cosign sign-blob`");
+            (message_signature.ok_or_else(none)?.signature, verification_material)
         }
-        false => String::from_utf8(about.to_vec()).map_err(|_| "it is neither a bundle nor a signature in base64")?,
+        false => (String::from_utf8(about.to_vec()).map_err(|_| neither())?, Material::default()),
     };
-    let signature = STANDARD.decode(encoded.trim()).map_err(|_| "it is neither a bundle nor a signature in base64")?;
-    keys.iter().position(|key| key.verifies(file, &signature)).ok_or("it is by another key, or of another file")
+    let signature = STANDARD.decode(encoded.trim()).map_err(|_| neither())?;
+    let signed = Signed { message: file, record: Record::Message(file), signature: &signature };
+    let judged = signers.who(&signed, || material.evidence());
+    judged.map_err(|Refusal { stage, message }| match stage {
+        Stage::Key | Stage::Signature => Refusal { stage, message: format!("{message}, or is of another file") },
+        _ => Refusal { stage, message },
+    })
 }
 
 /// What is signed in an envelope: its type belongs to it (DSSE v1).
@@ -102,6 +148,7 @@ fn authenticated(payload_type: &str, payload: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::key::PublicKey;
     use super::*;
     use ring::rand::SystemRandom;
     use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
@@ -116,24 +163,36 @@ MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEwx4Gjb4WOwxhIzCvMH3vkiSpq8I5
     const BUNDLE: &str = r#"{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","verificationMaterial":{"publicKey":{"hint":"g8rCh04OWAzF/ZhFyX+A8y6Aara1afsEwMvQhwKnZSo="}},"dsseEnvelope":{"payload":"eyJfdHlwZSI6Imh0dHBzOi8vaW4tdG90by5pby9TdGF0ZW1lbnQvdjEiLCAic3ViamVjdCI6W3siZGlnZXN0Ijp7InNoYTI1NiI6ImU3Yzk1ZjdkMjhiMWYwYmFmMTEyMzUxNzY2ZGNlMGIwY2I0NDBmMDU4MGYwNWYwNDg3MWM4MTRiYmI0YzA2NWEifSwgImFubm90YXRpb25zIjp7fX1dLCAicHJlZGljYXRlVHlwZSI6Imh0dHBzOi8vc2lnc3RvcmUuZGV2L2Nvc2lnbi9zaWduL3YxIiwgInByZWRpY2F0ZSI6e319","payloadType":"application/vnd.in-toto+json","signatures":[{"sig":"MEUCIQC3CBxIipJnI+/h+8r669YerBlJyjFjQhJE0qVD99xQbwIgcA6PlyN4U4F37Z0A6qmKvRleTMH7V1WXEM8DvDATxOg="}]}}"#;
     const MANIFEST: &str = "sha256:e7c95f7d28b1f0baf112351766dce0b0cb440f0580f05f04871c814bbb4c065a";
 
-    #[test]
-    fn a_bundle_that_cosign_wrote_is_verified_and_is_about_its_manifest_alone() {
-        let keys = [PublicKey::read(KEY).unwrap()];
-        assert_eq!(judge(MANIFEST, BUNDLE.as_bytes(), &keys), Ok(0));
-        let other = MANIFEST.replace('7', "8");
-        assert_eq!(judge(&other, BUNDLE.as_bytes(), &keys), Err("it is about another manifest"));
-        assert_eq!(judge(MANIFEST, BUNDLE.as_bytes(), &[]), Err("it is by another key"));
-        let typed = BUNDLE.replace("in-toto+json", "in-toto+xml0");
-        assert_eq!(judge(MANIFEST, typed.as_bytes(), &keys), Err("it is by another key"));
+    fn by(keys: impl Into<Vec<PublicKey>>) -> Signers {
+        Signers { keys: keys.into(), keyless: None }
     }
 
-    struct Signer(EcdsaKeyPair);
+    fn judged(manifest: &str, bundle: &[u8], signers: &Signers) -> Result<Signer, String> {
+        judge(manifest, bundle, signers).map_err(|refusal| refusal.message)
+    }
 
-    impl Signer {
-        fn new() -> Signer {
+    fn no<T>(message: &str) -> Result<T, String> {
+        Err(message.to_owned())
+    }
+
+    #[test]
+    fn a_bundle_that_cosign_wrote_is_verified_and_is_about_its_manifest_alone() {
+        let signers = by([PublicKey::read(KEY).unwrap()]);
+        assert_eq!(judged(MANIFEST, BUNDLE.as_bytes(), &signers), Ok(Signer::Key(0)));
+        let other = MANIFEST.replace('7', "8");
+        assert_eq!(judged(&other, BUNDLE.as_bytes(), &signers), no("it is about another manifest"));
+        assert_eq!(judged(MANIFEST, BUNDLE.as_bytes(), &by([])), no("it is by another key"));
+        let typed = BUNDLE.replace("in-toto+json", "in-toto+xml0");
+        assert_eq!(judged(MANIFEST, typed.as_bytes(), &signers), no("it is by another key"));
+    }
+
+    struct Pair(EcdsaKeyPair);
+
+    impl Pair {
+        fn new() -> Pair {
             let random = SystemRandom::new();
             let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random).unwrap();
-            Signer(EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, document.as_ref(), &random).unwrap())
+            Pair(EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, document.as_ref(), &random).unwrap())
         }
 
         fn key(&self) -> PublicKey {
@@ -158,9 +217,9 @@ MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEwx4Gjb4WOwxhIzCvMH3vkiSpq8I5
 
     #[test]
     fn a_statement_of_the_right_key_that_is_no_signature_is_none() {
-        let signer = Signer::new();
+        let signer = Pair::new();
         let judged = |payload_type: &str, payload: Value| {
-            judge("sha256:aa", &signer.bundle(payload_type, payload.to_string().as_bytes()), &[signer.key()])
+            judged("sha256:aa", &signer.bundle(payload_type, payload.to_string().as_bytes()), &by([signer.key()]))
         };
         let statement = |predicate: &str, digest: &str| {
             json!({
@@ -168,35 +227,38 @@ MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEwx4Gjb4WOwxhIzCvMH3vkiSpq8I5
                 "predicateType": predicate, "predicate": {},
             })
         };
-        assert_eq!(judged(ENVELOPE, statement(SIGNS, "aa")), Ok(0));
-        let none = Err("what is signed is no signature of an artifact");
+        assert_eq!(judged(ENVELOPE, statement(SIGNS, "aa")), Ok(Signer::Key(0)));
+        let none = no("what is signed is no signature of an artifact");
         assert_eq!(judged(ENVELOPE, statement("https://slsa.dev/provenance/v1", "aa")), none);
         assert_eq!(judged(ENVELOPE, json!({})), none);
-        assert_eq!(judged("text/plain", statement(SIGNS, "aa")), Err("what is signed is no statement"));
-        assert_eq!(judged(ENVELOPE, statement(SIGNS, "")), Err("it is about another manifest"));
+        assert_eq!(judged("text/plain", statement(SIGNS, "aa")), no("what is signed is no statement"));
+        assert_eq!(judged(ENVELOPE, statement(SIGNS, "")), no("it is about another manifest"));
     }
 
     #[test]
     fn what_is_no_bundle_is_refused() {
         for text in ["", "{}", "[]", r#"{"mediaType": "text/plain"}"#] {
-            assert!(judge(MANIFEST, text.as_bytes(), &[]).is_err(), "{text}");
+            assert!(judge(MANIFEST, text.as_bytes(), &by([])).is_err(), "{text}");
         }
         let empty = r#"{"mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json"}"#;
-        assert_eq!(judge(MANIFEST, empty.as_bytes(), &[]), Err("a bundle has no signed statement"));
+        assert_eq!(judged(MANIFEST, empty.as_bytes(), &by([])), no("a bundle has no signed statement"));
     }
 
     #[test]
     fn a_file_is_signed_by_a_bundle_or_by_a_signature_alone() {
-        let signer = Signer::new();
+        let signer = Pair::new();
+        let refused =
+            |file: &[u8], about: &[u8], pair: &Pair| judge_file(file, about, &by([pair.key()])).unwrap_err().message;
         let signature = signer.sign(b"code");
         let bundle = json!({
             "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json", "messageSignature": {"signature": signature},
         });
         for about in [signature.clone(), format!("{signature}\n"), bundle.to_string()] {
-            assert_eq!(judge_file(b"code", about.as_bytes(), &[Signer::new().key(), signer.key()]), Ok(1));
-            assert!(judge_file(b"c0de", about.as_bytes(), &[signer.key()]).unwrap_err().contains("of another file"));
+            let both = by([Pair::new().key(), signer.key()]);
+            assert_eq!(judge_file(b"code", about.as_bytes(), &both), Ok(Signer::Key(1)));
+            assert!(refused(b"c0de", about.as_bytes(), &signer).contains("of another file"));
         }
-        assert!(judge_file(b"code", b"?", &[signer.key()]).is_err());
-        assert!(judge_file(b"code", BUNDLE.as_bytes(), &[signer.key()]).unwrap_err().contains("about no file"));
+        assert!(refused(b"code", b"?", &signer).contains("neither"));
+        assert!(refused(b"code", BUNDLE.as_bytes(), &signer).contains("about no file"));
     }
 }

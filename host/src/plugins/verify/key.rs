@@ -26,16 +26,20 @@ impl PublicKey {
         let body = body.split_once("-----END PUBLIC KEY-----").ok_or_else(no_pem)?.0;
         let body: String = body.chars().filter(|character| !character.is_ascii_whitespace()).collect();
         let der = STANDARD.decode(body).map_err(|_| no_pem())?;
+        let other = || "is neither ECDSA on P-256 nor Ed25519; make one with `cosign generate-key-pair`".to_owned();
+        PublicKey::of_der(&der).ok_or_else(other)
+    }
+
+    /// Of a SubjectPublicKeyInfo; none of another sort than ECDSA on P-256 or Ed25519.
+    pub fn of_der(der: &[u8]) -> Option<PublicKey> {
         let of = |algorithm: &'static dyn VerificationAlgorithm, key: &[u8]| {
             PublicKey(UnparsedPublicKey::new(algorithm, key.to_vec()))
         };
         if let Some(point) = der.strip_prefix(&P256).filter(|point| point.len() == 65 && point[0] == 4) {
-            return Ok(of(&ECDSA_P256_SHA256_ASN1, point));
+            return Some(of(&ECDSA_P256_SHA256_ASN1, point));
         }
-        if let Some(key) = der.strip_prefix(&EDWARDS).filter(|key| key.len() == 32) {
-            return Ok(of(&ED25519, key));
-        }
-        Err("is neither ECDSA on P-256 nor Ed25519; make one with `cosign generate-key-pair`".into())
+        let key = der.strip_prefix(&EDWARDS).filter(|key| key.len() == 32)?;
+        Some(of(&ED25519, key))
     }
 
     /// Whether a signature of a message is by this key.

@@ -10,13 +10,13 @@ ObeDzyLRTOuwlBihKOZcj6ZHLfkznc933GDErKx3cZ0DFf/t8T4g/5ROVQ==
 -----END PUBLIC KEY-----
 ";
 
-struct Signer(EcdsaKeyPair);
+struct Pair(EcdsaKeyPair);
 
-impl Signer {
-    fn new() -> Signer {
+impl Pair {
+    fn new() -> Pair {
         let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &SystemRandom::new()).unwrap();
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, document.as_ref(), &SystemRandom::new());
-        Signer(pair.unwrap())
+        Pair(pair.unwrap())
     }
 
     fn pem(&self) -> String {
@@ -25,7 +25,11 @@ impl Signer {
 
     fn sign(&self, payload: &[u8]) -> Signature {
         let signature = self.0.sign(&SystemRandom::new(), payload).unwrap();
-        Signature::Simple { payload: payload.to_vec(), signature: STANDARD.encode(signature.as_ref()) }
+        Signature::Simple {
+            payload: payload.to_vec(),
+            signature: STANDARD.encode(signature.as_ref()),
+            proof: Proof::default(),
+        }
     }
 }
 
@@ -37,36 +41,37 @@ fn fetched(signatures: Vec<Signature>) -> Fetched {
 }
 
 fn asking(keys: &[String]) -> Verify {
-    Verify { digest: None, cosign_keys: keys.to_vec() }
+    Verify { cosign_keys: keys.to_vec(), ..Verify::default() }
 }
 
 #[test]
 fn a_signature_by_one_of_the_keys_is_found() {
-    let (signer, other) = (Signer::new(), Signer::new());
+    let (signer, other) = (Pair::new(), Pair::new());
     let signatures =
         vec![other.sign(&payload("r.example/a", "sha256:aa")), signer.sign(&payload("r.example/a", "sha256:aa"))];
-    let (reason, message) = verify(&fetched(signatures), &asking(&[Signer::new().pem(), signer.pem()])).unwrap();
+    let (reason, message) = verify(&fetched(signatures), &asking(&[Pair::new().pem(), signer.pem()])).unwrap();
     assert_eq!(reason, "Signed");
     assert!(message.contains("cosignKeys[1]"), "{message}");
 }
 
 #[test]
 fn a_signature_by_another_key_of_another_manifest_or_of_something_else_is_none() {
-    let signer = Signer::new();
+    let signer = Pair::new();
     let reason = |signature| verify(&fetched(vec![signature]), &asking(&[signer.pem()])).unwrap_err().to_string();
     let good = payload("r.example/a", "sha256:aa");
-    assert!(reason(Signer::new().sign(&good)).contains("by another key"));
+    assert!(reason(Pair::new().sign(&good)).contains("by another key"));
     assert!(reason(signer.sign(&payload("r.example/a", "sha256:bb"))).contains("another manifest"));
     assert!(reason(signer.sign(b"{}")).contains("no signature of an artifact"));
-    let Signature::Simple { signature, .. } = signer.sign(&good) else { unreachable!() };
-    let changed = Signature::Simple { payload: good.iter().map(|byte| byte ^ 1).collect(), signature };
+    let Signature::Simple { signature, proof, .. } = signer.sign(&good) else { unreachable!() };
+    let changed =
+        Signature::Simple { payload: good.iter().map(|byte| byte ^ 1).collect(), signature, proof: proof.clone() };
     assert!(reason(changed).contains("by another key"));
-    assert!(reason(Signature::Simple { signature: "?".into(), payload: good }).contains("base64"));
+    assert!(reason(Signature::Simple { signature: "?".into(), payload: good, proof }).contains("base64"));
 }
 
 #[test]
 fn what_is_not_signed_and_what_cannot_be_is_refused_by_name() {
-    let keys = asking(&[Signer::new().pem()]);
+    let keys = asking(&[Pair::new().pem()]);
     assert_eq!(verify(&fetched(vec![]), &keys).unwrap_err().reason(), "Unsigned");
     let mut unread = fetched(vec![]);
     let error = SourceError::Unreachable { what: "u".into(), message: "500".into() };
@@ -80,7 +85,7 @@ fn what_is_not_signed_and_what_cannot_be_is_refused_by_name() {
 
 #[test]
 fn a_component_of_another_digest_is_refused() {
-    let wanted = |digest: String| Verify { digest: Some(digest), cosign_keys: vec![] };
+    let wanted = |digest: String| Verify { digest: Some(digest), ..Verify::default() };
     let good = format!("sha256:{}", Digest::of(b"code"));
     assert_eq!(verify(&fetched(vec![]), &wanted(good)).unwrap().0, "DigestMatches");
     let error = verify(&fetched(vec![]), &wanted(format!("sha256:{}", "0".repeat(64)))).unwrap_err();

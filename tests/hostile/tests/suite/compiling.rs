@@ -119,3 +119,51 @@ async fn the_cache_names_its_entries_by_the_digest_of_the_component() {
     let names: Vec<_> = fs::read_dir(folder.path()).unwrap().flatten().map(|entry| entry.file_name()).collect();
     assert!(names.len() == 1 && names[0].to_string_lossy().starts_with(&digest), "{names:?}");
 }
+
+/// Bytes in memory of code that is mapped from files in a folder.
+fn code_of(folder: &Path) -> usize {
+    let (maps, folder) = (fs::read_to_string("/proc/self/smaps").unwrap(), folder.display().to_string());
+    let (mut ours, mut bytes) = (false, 0);
+    for line in maps.lines() {
+        match line.strip_prefix("Rss:") {
+            Some(rss) if ours => bytes += rss.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10,
+            None if line.split(' ').nth(1).is_some_and(|mode| mode.len() == 4 && mode.ends_with('p')) => {
+                ours = line.contains(&folder) && line.contains(" r-xp ");
+            }
+            _ => {}
+        }
+    }
+    bytes
+}
+
+#[tokio::test]
+async fn plugins_for_whose_code_there_is_no_room_leave_memory_and_answer_as_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let compiler = Compiler::Child(child());
+    let options = EngineOptions { cache_dir: Some(folder.path().to_owned()), code: 1, ..EngineOptions::new(compiler) };
+    let engine = Engine::new(options).unwrap();
+    let mut plugins = Vec::new();
+    for number in 0..4 {
+        let guest = Guest::idle().with(&format!("(func $other{number})")).build().unwrap();
+        plugins.push(engine.load(&format!("plugin-{number}"), guest, limits()).await.unwrap());
+    }
+    let mut one = 0;
+    for round in 0..3 {
+        for plugin in &plugins {
+            assert!(plugin.decide(&snapshot("{}")).await.unwrap().outcome.is_ok(), "{plugin:?} in round {round}");
+            one = one.max(code_of(folder.path()));
+        }
+    }
+    assert!(one > 0, "no code is mapped from the cache");
+    assert_eq!(engine.rest(Duration::ZERO), 1, "only the last that was called is in memory");
+    assert_eq!(code_of(folder.path()), 0);
+    assert!(plugins[0].decide(&snapshot("{}")).await.unwrap().outcome.is_ok());
+
+    // With room for all of them, all stay.
+    let engine = cached(folder.path(), Compiler::Child(child()));
+    for number in 0..4 {
+        let guest = Guest::idle().with(&format!("(func $other{number})")).build().unwrap();
+        plugins.push(engine.load(&format!("again-{number}"), guest, limits()).await.unwrap());
+    }
+    assert_eq!(engine.rest(Duration::ZERO), 4);
+}

@@ -22,7 +22,7 @@ async fn signed_in(format: Format) -> Result<()> {
     let (own, other) = (signer.key().display().to_string(), stranger.key().display().to_string());
     let pushed = windlass.ok(&["push", "first.wasm", &tag]).await?.trim().to_owned();
     let error = windlass.refused(&["verify", &tag, "--key", &own]).await?;
-    assert!(error.contains("has no signature; sign it with `cosign sign --key`"), "{error}");
+    assert!(error.contains("has no signature; sign it with `cosign sign`"), "{error}");
 
     signer.sign(&pushed, format).await?;
     let seen = windlass.json(&["verify", &tag, "--key", &other, "--key", &own]).await?;

@@ -16,6 +16,12 @@ pub const LAYER: &str = "application/wasm";
 pub const PAYLOAD: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 /// Annotation with a signature.
 pub const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
+/// Annotation with the certificate of who signed, where it is no key that is known.
+pub const CERTIFICATE: &str = "dev.sigstore.cosign/certificate";
+/// Annotation with the certificates above that one.
+pub const CHAIN: &str = "dev.sigstore.cosign/chain";
+/// Annotation with what the log Rekor noted.
+pub const ENTRY: &str = "dev.sigstore.cosign/bundle";
 /// Media type of indexes.
 pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// What media types of sigstore bundles begin with; a version follows.

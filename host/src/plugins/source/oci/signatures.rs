@@ -4,7 +4,7 @@
 use super::super::SourceError;
 use super::artifact::{self, Blob, Index, Manifest};
 use super::refusal::refused;
-use super::{LARGEST_MANIFEST, Reference, Registry, Signature};
+use super::{LARGEST_MANIFEST, Proof, Reference, Registry, Signature};
 use http::{Method, header};
 
 /// Bytes of one signature with what was signed.
@@ -33,7 +33,10 @@ impl Registry {
         for layer in manifest.layers.iter().take(MOST) {
             let Some(signature) = layer.annotations.get(artifact::SIGNATURE) else { continue };
             let payload = self.blob(reference, &layer.digest, LARGEST).await?;
-            signatures.push(Signature::Simple { payload, signature: signature.clone() });
+            let annotation = |name: &str| layer.annotations.get(name).cloned();
+            let (certificate, chain) = (annotation(artifact::CERTIFICATE), annotation(artifact::CHAIN));
+            let proof = Proof { certificate, chain, entry: annotation(artifact::ENTRY) };
+            signatures.push(Signature::Simple { payload, signature: signature.clone(), proof });
         }
         Ok(signatures)
     }
