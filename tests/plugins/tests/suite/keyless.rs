@@ -216,9 +216,10 @@ async fn a_file_that_an_identity_signed_is_verified_by_its_bundle() -> Result<()
         assert!(error.contains(says), "{file} {bundle}: {error}");
     }
     // Half of a question is none.
+    let zeros = format!("sha256:{}", "0".repeat(64));
     for (arguments, says) in [
         (&["verify", "a.wasm", "--trusted-root", root.as_str()][..], "--certificate-identity"),
-        (&["verify", "a.wasm", "--digest", "sha256:", "--certificate-identity", WORKFLOW], "--trusted-root"),
+        (&["verify", "a.wasm", "--digest", &zeros, "--certificate-identity", WORKFLOW], "--trusted-root"),
     ] {
         let ran = windlass.run(arguments).await?;
         assert!(ran.code == 2 && ran.err.contains(says), "{ran:?}");
@@ -239,7 +240,7 @@ async fn what_is_wrong_with_the_question_is_named() -> Result<()> {
     scene.put("a.wasm", &component)?;
     let spec = |verify: Value| json!({"source": {"file": {"path": "a.wasm"}}, "grants": grants(), "verify": verify});
     let person = json!({"issuer": ISSUER, "subject": WORKFLOW});
-    for (verify, reason, says) in [
+    let cases = [
         (trust.spec(person.clone())?, "SignatureImpossible", "only OCI artifacts"),
         (
             trust.spec(json!({"issuer": ISSUER, "subjectRegExp": "("}))?,
@@ -251,9 +252,11 @@ async fn what_is_wrong_with_the_question_is_named() -> Result<()> {
             "InvalidIdentity",
             "trustedRoot is no trusted root",
         ),
-    ] {
-        scene.apply("greeting", spec(verify)).await?;
-        let message = scene.until_says("greeting", "Verified", "False", reason).await?;
+    ];
+    for (at, (verify, reason, says)) in cases.into_iter().enumerate() {
+        let name = format!("case-{at}");
+        scene.apply(&name, spec(verify)).await?;
+        let message = scene.until_says(&name, "Verified", "False", reason).await?;
         assert!(message.contains(says), "{reason}: {message}");
     }
     // The API server refuses what names both, or neither.

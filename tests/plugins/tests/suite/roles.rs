@@ -69,7 +69,7 @@ async fn the_roles_are_those_of_the_grants_wherever_the_plugin_is_read_from_and_
     assert_eq!(rights(&by_cluster), found);
     let printed = windlass.ok(&["rbac", "--file", "plugin.yaml", "--plugin-files", "."]).await?;
     let _ = scene.kubectl.run(&["create", "namespace", "windlass-system"]).await;
-    scene.kubectl.run_with_input(&["apply", "-f", "-"], &printed).await?;
+    scene.kubectl.run_with_input(&["apply", "--namespace=", "-f", "-"], &printed).await?;
     scene.end().await
 }
 

@@ -89,7 +89,8 @@ impl Certificates {
                 );
                 Err(Refusal::new(Stage::Expired, message))
             }
-            Err(Error::UnknownIssuer) => {
+            // The second is a stranger who gave itself the name of somebody who is trusted.
+            Err(Error::UnknownIssuer | Error::InvalidSignatureForPublicKey) => {
                 let message = "no authority of the trusted root vouches for its certificate at the time of its entry";
                 Err(Refusal::new(Stage::Certificate, message))
             }
