@@ -218,7 +218,7 @@ const ROUNDS_AMONG_ALL: u64 = 15;
 const SEED_AMONG_ALL: u64 = 1;
 
 /// Seeds of the simulator among all suites; alone it runs ten thousand.
-const SEEDS_AMONG_ALL: &str = "3000";
+const SEEDS_AMONG_ALL: &str = "10000";
 
 /// Of the points at which the host is killed, among all suites every so many-th is tried; alone the suite tries each. Odd,
 /// so that points before and after a write take turns.
