@@ -102,6 +102,9 @@ async fn what_an_identity_signed_is_taken_by_cosign_the_command_and_the_host_in_
     scene.end().await
 }
 
+/// What makes a signature of a payload.
+type Signing<'a> = Box<dyn Fn(&[u8]) -> Result<Signed> + 'a>;
+
 /// One way in which a signature is none that is asked for.
 struct Case<'a> {
     name: &'static str,
@@ -109,7 +112,7 @@ struct Case<'a> {
     reason: &'static str,
     says: &'static str,
     /// Makes it, of what should be signed.
-    sign: Box<dyn Fn(&[u8]) -> Result<Signed> + 'a>,
+    sign: Signing<'a>,
     /// Who is asked for.
     asked: Person,
 }
