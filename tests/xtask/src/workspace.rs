@@ -64,9 +64,17 @@ impl Workspace {
     }
 }
 
-/// Cargo, in the toolchain that runs this tool.
+/// Cargo, in the toolchain that runs this tool, with the environment of whoever called this tool: what `cargo run` says of
+/// the package that it runs would make build scripts that read it run again, and everything above them be compiled again.
 pub fn cargo() -> Command {
-    Command::new(option_env!("CARGO").unwrap_or("cargo"))
+    let mut cargo = Command::new(option_env!("CARGO").unwrap_or("cargo"));
+    let of_package = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_", "CARGO_CFG_"];
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| of_package.iter().any(|prefix| name.starts_with(prefix))) {
+            cargo.env_remove(&name);
+        }
+    }
+    cargo
 }
 
 fn array<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {

@@ -51,7 +51,10 @@ fn prepare(stage: &Stage, folder: &Path) -> Result<()> {
 fn spawn(folder: &Path, log: &str) -> Result<Child> {
     let at = |name: &str| folder.join(name).display().to_string();
     let log = std::fs::File::create(folder.join(log))?;
-    Command::new(env!("CARGO_BIN_EXE_azure-windlass"))
+    // Cargo puts examples beside the folder of test programs, and builds them with these.
+    let programs = std::env::current_exe()?;
+    let built = programs.ancestors().nth(2).context("the test program is in no folder")?;
+    Command::new(built.join("examples/azure-windlass"))
         .args(["--log", "info", "run", "--kubeconfig", &at("kubeconfig"), "--cache-dir", &at("cache")])
         .args(["--plugins", &at("plugins"), "--no-plugin-resources", "--azure-endpoints", &at("endpoints.json")])
         .args(["--azure-tenant-id", "00000000-0000-4000-8000-00000000da7e"])
