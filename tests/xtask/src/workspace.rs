@@ -71,7 +71,7 @@ pub fn cargo() -> Command {
     let of_package = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_", "CARGO_CFG_"];
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(|name| of_package.iter().any(|prefix| name.starts_with(prefix))) {
-            cargo.env_remove(&name);
+            cargo.env_remove(name);
         }
     }
     cargo
