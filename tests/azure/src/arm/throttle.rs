@@ -44,7 +44,7 @@ impl Class {
 pub(crate) struct Refused {
     /// Seconds to wait.
     pub wait: u64,
-    /// It came before the end of an earlier wait.
+    /// It came before the end of an earlier wait, and was not under way when that began.
     pub early: bool,
 }
 
@@ -53,10 +53,13 @@ pub(crate) struct Refused {
 struct Level {
     tokens: u64,
     at: u64,
+    closed_at: u64,
     closed_until: u64,
 }
 
 const TOKEN: u64 = 60_000;
+/// How long a request may be under way, in milliseconds: its sender cannot know of a wait that was told to another one.
+const UNDER_WAY: u64 = 250;
 
 /// All buckets.
 #[derive(Default)]
@@ -99,7 +102,7 @@ impl Buckets {
         now: u64,
     ) -> Result<(), Refused> {
         let full = bucket.burst * TOKEN;
-        let level = self.0.entry(key.clone()).or_insert(Level { tokens: full, at: now, closed_until: 0 });
+        let level = self.0.entry(key.clone()).or_insert(Level { tokens: full, at: now, closed_at: 0, closed_until: 0 });
         let flowed = now.saturating_sub(level.at).saturating_mul(bucket.per_minute);
         level.tokens = level.tokens.saturating_add(flowed).min(full);
         level.at = now;
@@ -109,8 +112,11 @@ impl Buckets {
         }
         let missing = TOKEN.saturating_sub(level.tokens);
         let wait = missing.div_ceil(bucket.per_minute.max(1)).div_ceil(1000).max(1);
+        if !early {
+            level.closed_at = now;
+        }
         level.closed_until = now + wait * 1000;
-        Err(Refused { wait, early })
+        Err(Refused { wait, early: early && now > level.closed_at + UNDER_WAY })
     }
 }
 
@@ -140,6 +146,15 @@ mod tests {
         assert_eq!(take(5_900), Err(Refused { wait: 1, early: true }));
         assert_eq!(take(6_000), Err(Refused { wait: 1, early: true }), "the first wait does not count any more");
         assert_eq!(take(7_000), Ok(0));
+    }
+
+    #[test]
+    fn what_was_under_way_when_a_wait_began_is_refused_and_not_early() {
+        let (mut buckets, limits) = (Buckets::default(), limits(true));
+        let mut take = |now| buckets.take(&limits, "p", "s", Class::Write, now);
+        let _ = (take(0), take(0), take(0));
+        assert!(take(UNDER_WAY).is_err_and(|refused| !refused.early));
+        assert!(take(UNDER_WAY + 1).is_err_and(|refused| refused.early));
     }
 
     #[test]
